@@ -1,0 +1,106 @@
+"""What the supervisor knows about its processes by asking them: readiness, metrics, status."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.process_collector import ProcessCollector
+
+from dolmen.cli.dev.metrics_merge import merge_metrics
+from dolmen.cli.dev.options import Scheme
+from dolmen.cli.dev.plan import Role
+from dolmen.cli.dev.supervisor import Child, Phase, Supervisor
+from dolmen.cli.http_get import Answer, Unreachable, get_unix
+
+READY_SECONDS = 2.0  # a process that takes longer to say that it is ready is not
+SCRAPE_SECONDS = 5.0  # below the usual time-out of a scraper (10 s)
+
+
+class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One process in ``/v1/status``."""
+
+    name: str
+    role: str
+    state: str
+    pid: int
+    restarts: int
+
+
+class Health:
+    """Answers for the whole cluster. ``probe`` makes a real S3 request and returns why it failed, or ""."""
+
+    def __init__(self, supervisor: Supervisor, scheme: Scheme, probe: Callable[[], Awaitable[str]]) -> None:
+        self._supervisor = supervisor
+        self._scheme = scheme
+        self._probe = probe
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._up = Gauge("dolmen_process_up", "1 while it runs", ["name"], registry=self._registry)
+        self._restarts = Gauge(
+            "dolmen_process_restarts", "How often it was restarted", ["name"], registry=self._registry
+        )
+
+    async def ready(self) -> tuple[bool, str]:
+        """Whether S3 requests succeed, and if not, the first reason found."""
+        reasons = await asyncio.gather(*(self._not_ready(child) for child in self._supervisor.children))
+        by_child = dict(zip((child.spec.name for child in self._supervisor.children), reasons, strict=True))
+        for child in self._supervisor.of_role(Role.GATEWAY):
+            if reason := by_child[child.spec.name]:
+                return False, f"{child.spec.name}: {reason}"
+        datanodes = self._supervisor.of_role(Role.DATANODE)
+        disks = sum(child.spec.disks for child in datanodes if not by_child[child.spec.name])
+        if disks < self._scheme.write_quorum:
+            away = next(f"{name}: {by_child[name]}" for name in (c.spec.name for c in datanodes) if by_child[name])
+            return False, f"{disks} disks ready, {self._scheme.write_quorum} needed ({away})"
+        reason = await self._probe()
+        return not reason, reason or "ready"
+
+    async def metrics(self) -> bytes:
+        """The metrics of all processes that answer, and our own."""
+        for child in self._supervisor.children:
+            self._up.labels(child.spec.name).set(child.state.phase is Phase.RUNNING)
+            self._restarts.labels(child.spec.name).set(child.state.restarts)
+        children = self._supervisor.children
+        answers = await asyncio.gather(*(self._ask(child, "/metrics", SCRAPE_SECONDS) for child in children))
+        pages = {"supervisor": generate_latest(self._registry).decode()}
+        for child, answer in zip(children, answers, strict=True):
+            if answer is not None and answer.status == 200:
+                pages[child.spec.name] = answer.body.decode("utf-8", "replace")
+        return merge_metrics(pages).encode()
+
+    async def status(self) -> tuple[int, bytes]:
+        """HTTP status and JSON: what the maintenance process reports, with the list of processes."""
+        document: dict[str, object] = {}
+        status = 503
+        for child in self._supervisor.of_role(Role.MAINTENANCE):
+            answer = await self._ask(child, "/v1/status", SCRAPE_SECONDS)
+            if answer is not None and answer.status == 200:
+                document, status = msgspec.json.decode(answer.body, type=dict[str, object]), 200
+        if status != 200:
+            document["error"] = "the maintenance process does not answer"
+        document["processes"] = [
+            ProcessReport(
+                name=child.spec.name,
+                role=child.spec.role,
+                state=child.state.phase,
+                pid=child.state.pid,
+                restarts=child.state.restarts,
+            )
+            for child in self._supervisor.children
+        ]
+        return status, msgspec.json.encode(document)
+
+    async def _not_ready(self, child: Child) -> str:
+        answer = await self._ask(child, "/readyz", READY_SECONDS)
+        if answer is None:
+            return "does not answer"
+        return "" if answer.status == 200 else answer.body.decode("utf-8", "replace").strip()[:200] or "not ready"
+
+    async def _ask(self, child: Child, path: str, seconds: float) -> Answer | None:
+        try:
+            return await asyncio.to_thread(get_unix, child.spec.admin_socket, path, timeout_seconds=seconds)
+        except Unreachable:
+            return None

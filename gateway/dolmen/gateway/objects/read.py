@@ -1,0 +1,290 @@
+"""Reading: data fragments first, parity when one is slow, missing or wrong; right bytes or an error, never less.
+
+A range touches only the fragments that hold it. Every block is checked against its CRC by the client, every fragment's
+identity against the row, and a stripe that was read or decoded whole against the digest in the row. Trouble with data is
+``DataUnavailable`` (503): never "no such key", never short, never wrong bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+
+import msgspec
+
+from dolmen.core import erasure
+from dolmen.core.checksums import crc32c
+from dolmen.core.errors import Unavailable
+from dolmen.core.fragment import BLOCK_BYTES
+from dolmen.core.layout import ObjectLayout, Stripe, stripes
+from dolmen.core.telemetry.log import get_logger
+from dolmen.datanode.client import DatanodeClient, DatanodeError, Fragment, FragmentCorrupt, NotHere
+from dolmen.gateway.objects.cluster import ClusterView
+from dolmen.gateway.objects.memory import MemoryBudget
+
+HEDGE_SECONDS = 1.0  # a data fragment slower than this is replaced by parity; about 100 healthy reads long
+PREFETCH_STRIPES = 2  # of one download: one being sent, one on its way
+
+
+class DataUnavailable(Unavailable):
+    """Too few good fragments answer; the object exists (503, and an alert)."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Bytes [start, end) of one stripe."""
+
+    stripe: Stripe
+    start: int
+    end: int
+
+
+def spans(layout: ObjectLayout, start: int, end: int) -> Iterator[Span]:
+    """The pieces of stripes that make up bytes [start, end) of the object, in order."""
+    offset = 0
+    for segment in layout.segments:
+        low, high = max(start - offset, 0), min(end - offset, segment.length)
+        if low < high:
+            first, last = low // segment.stripe_bytes, -(-high // segment.stripe_bytes)
+            for stripe in stripes(segment, first, last):
+                yield Span(
+                    stripe,
+                    max(low - stripe.offset, 0),
+                    min(high - stripe.offset, stripe.length),
+                )
+        offset += segment.length
+        if offset >= end:
+            return
+
+
+class FragmentRange(msgspec.Struct, frozen=True):
+    """Bytes [offset, offset+length) of the data fragment in ``slot``."""
+
+    slot: int
+    offset: int
+    length: int
+
+
+def data_ranges(span: Span) -> list[FragmentRange]:
+    """Which bytes of which data fragments a span needs."""
+    size = span.stripe.fragment_bytes
+    ranges = []
+    for slot in range(span.start // size, -(-span.end // size)):
+        low, high = max(span.start - slot * size, 0), min(span.end - slot * size, size)
+        ranges.append(FragmentRange(slot, low, high - low))
+    return ranges
+
+
+class ObjectReader:
+    """Reads ranges of objects; one for each gateway process."""
+
+    def __init__(self, cluster: ClusterView, client: DatanodeClient, budget: MemoryBudget) -> None:
+        self._cluster = cluster
+        self._client = client
+        self._budget = budget
+        self._log = get_logger("read")
+
+    async def stream(self, layout: ObjectLayout, start: int, end: int) -> AsyncIterator[list[memoryview]]:
+        """Bytes [start, end) as lists of slices, one list for each stripe. Raises ``DataUnavailable``."""
+        wanted = spans(layout, start, end)
+        ahead: list[tuple[asyncio.Task[list[memoryview]], int]] = []
+        try:
+            while True:
+                while len(ahead) < PREFETCH_STRIPES:
+                    span = next(wanted, None)
+                    if span is None:
+                        break
+                    cost = span.end - span.start
+                    if ahead and not self._budget.try_acquire(cost):
+                        wanted = _pushed_back(span, wanted)
+                        break  # no room to read ahead: go on with one stripe at a time
+                    if not ahead:
+                        await self._budget.acquire(cost)
+                    ahead.append((asyncio.get_running_loop().create_task(self.read_span(span)), cost))
+                if not ahead:
+                    return
+                task, cost = ahead[0]
+                pieces = await task
+                yield pieces
+                ahead.pop(0)
+                self._budget.release(cost)
+        finally:
+            for task, cost in ahead:
+                task.cancel()
+                self._budget.release(cost)
+            await asyncio.gather(*(task for task, _ in ahead), return_exceptions=True)
+
+    async def read_span(self, span: Span) -> list[memoryview]:
+        """The bytes of one span, as slices in order. Raises ``DataUnavailable``."""
+        ranges = data_ranges(span)
+        waiting: dict[int, asyncio.Future[Fragment]] = {}
+        for wanted in ranges:
+            future = self._request(span.stripe, wanted.slot, wanted.offset, wanted.length)
+            if future is None:
+                break
+            waiting[wanted.slot] = future
+        if len(waiting) == len(ranges):
+            if len(ranges) == 1:
+                await _first_or_timeout(waiting[ranges[0].slot])
+            else:
+                await asyncio.wait(waiting.values(), timeout=HEDGE_SECONDS)
+            got = {slot: self._checked(span.stripe, slot, future) for slot, future in waiting.items()}
+            pieces = _slices(ranges, got)
+            if pieces is not None and self._digest_holds(span, pieces):
+                return pieces
+        return await self._degraded(span)
+
+    def _request(self, stripe: Stripe, slot: int, offset: int, length: int) -> asyncio.Future[Fragment] | None:
+        disk = self._cluster.disk_of(stripe.pg, slot)
+        if disk is None or not self._cluster.is_up(disk.uuid):
+            return None
+        return self._client.get(disk, stripe.stripe_id, slot, offset, length)
+
+    def _checked(self, stripe: Stripe, slot: int, future: asyncio.Future[Fragment]) -> Fragment | None:
+        """The fragment when it came, and is the one the row means."""
+        if not future.done():
+            future.cancel()
+            return None
+        error = future.exception()
+        if error is not None:
+            self._note_failure(stripe, slot, error)
+            return None
+        fragment = future.result()
+        meta = fragment.meta
+        if (
+            meta.stripe_id != stripe.stripe_id
+            or meta.slot != slot
+            or meta.narrow_k != stripe.narrow_k
+            or meta.stripe_length != stripe.length
+            or meta.stripe_digest != stripe.digest
+            or fragment.fragment_length != stripe.fragment_bytes
+        ):
+            self._log.error("fragment is not the one the row names", pg=stripe.pg, slot=slot)
+            return None
+        return fragment
+
+    def _note_failure(self, stripe: Stripe, slot: int, error: BaseException) -> None:
+        if not isinstance(error, DatanodeError):
+            raise error
+        if isinstance(error, (NotHere, FragmentCorrupt)):
+            self._log.warning(
+                "fragment cannot be used", pg=stripe.pg, slot=slot, stripe=stripe.stripe_id.hex(), why=str(error)
+            )
+            return
+        disk = self._cluster.disk_of(stripe.pg, slot)
+        if disk is not None:
+            self._cluster.punish(disk.uuid)
+
+    def _digest_holds(self, span: Span, pieces: Sequence[memoryview]) -> bool:
+        if span.start != 0 or span.end != span.stripe.length:
+            return True  # part of a stripe: its blocks were checked one by one
+        digest = 0
+        for piece in pieces:
+            digest = crc32c(piece, digest)
+        if digest != span.stripe.digest:
+            self._log.error("digest of a stripe does not hold", stripe=span.stripe.stripe_id.hex())
+            return False
+        return True
+
+    async def _degraded(self, span: Span) -> list[memoryview]:
+        """Collect any k' whole fragments and decode; at most two rounds, the second on a fresh map.
+
+        The second round also asks disks in the penalty box: an answer late is better than none.
+        """
+        for round_number in range(2):
+            if round_number:
+                await self._cluster.refresh()
+            fragments = await self._collect(span.stripe, ask_all=round_number > 0)
+            if len(fragments) >= span.stripe.narrow_k:
+                pieces = self._decode(span.stripe, fragments)
+                if pieces is not None:
+                    return _cut(pieces, span.start, span.end)
+        raise DataUnavailable(f"stripe {span.stripe.stripe_id.hex()} has too few good fragments")
+
+    async def _collect(self, stripe: Stripe, *, ask_all: bool) -> dict[int, Fragment]:
+        """Whole fragments by slot; stops as soon as k' are good."""
+        good: dict[int, Fragment] = {}
+        waiting: dict[asyncio.Future[Fragment], int] = {}
+        for slot in stripe.slots():
+            disk = self._cluster.disk_of(stripe.pg, slot)
+            if disk is not None and (ask_all or self._cluster.is_up(disk.uuid)):
+                waiting[self._client.get(disk, stripe.stripe_id, slot)] = slot
+        try:
+            while waiting and len(good) < stripe.narrow_k:
+                done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                for future in done:
+                    slot = waiting.pop(future)
+                    fragment = self._checked(stripe, slot, future)
+                    if fragment is not None:
+                        good[slot] = fragment
+        finally:
+            for future in waiting:
+                future.cancel()
+        return good
+
+    def _decode(self, stripe: Stripe, fragments: Mapping[int, Fragment]) -> list[memoryview] | None:
+        """The stripe's bytes as slices, or None when their digest is wrong (k' fragments that do not belong together)."""
+        payloads = {
+            (slot if slot < stripe.narrow_k else stripe.narrow_k + slot - stripe.k): fragment.payload
+            for slot, fragment in fragments.items()
+        }
+        parts = erasure.decode(payloads, stripe.narrow_k, stripe.m, stripe.length)
+        pieces = _cut(list(parts), 0, stripe.length)
+        digest = 0
+        for piece in pieces:
+            digest = crc32c(piece, digest)
+        if digest != stripe.digest:
+            self._log.error("decoded stripe has a wrong digest", stripe=stripe.stripe_id.hex())
+            return None
+        return pieces
+
+
+async def _first_or_timeout(future: asyncio.Future[Fragment]) -> None:
+    """Wait for one future without raising what it holds; a timer instead of a task."""
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    timer = loop.call_later(HEDGE_SECONDS, wake)
+    future.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        timer.cancel()
+        future.remove_done_callback(wake)
+
+
+def _slices(
+    ranges: Sequence[FragmentRange], got: Mapping[int, Fragment | None]
+) -> list[memoryview] | None:
+    """The wanted bytes out of replies that were widened to whole blocks."""
+    pieces = []
+    for wanted in ranges:
+        fragment = got[wanted.slot]
+        if fragment is None:
+            return None
+        low = wanted.offset - fragment.first_block * BLOCK_BYTES
+        piece = fragment.payload[low : low + wanted.length]
+        if low < 0 or len(piece) != wanted.length:
+            return None
+        pieces.append(piece)
+    return pieces
+
+
+def _cut(pieces: Sequence[memoryview], start: int, end: int) -> list[memoryview]:
+    """Bytes [start, end) of the concatenation of ``pieces``, without copying."""
+    out = []
+    offset = 0
+    for piece in pieces:
+        low, high = max(start - offset, 0), min(end - offset, len(piece))
+        if low < high:
+            out.append(piece[low:high])
+        offset += len(piece)
+    return out
+
+
+def _pushed_back(span: Span, rest: Iterator[Span]) -> Iterator[Span]:
+    yield span
+    yield from rest

@@ -1,0 +1,237 @@
+"""One stripe, made durable: encode, send to a group, count, place elsewhere when a disk fails.
+
+All n fragments durable is the rule. A disk that fails makes the stripe start again on another whole group, from the
+bytes still in memory and under a fresh id. Only when no whole group is left, k' + ceil(m/2) durable fragments are enough:
+the missing slots go into the row and into a durable repair row (design.md section 3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import msgspec
+
+from dolmen.core import erasure
+from dolmen.core.checksums import block_crcs, crc32c
+from dolmen.core.cluster_map import Group
+from dolmen.core.errors import Unavailable
+from dolmen.core.fragment import FragmentMeta
+from dolmen.core.ids import StripeIds, stripe_of_run
+from dolmen.core.layout import narrow_k, slots_in_use
+from dolmen.core.wire import PutReply
+from dolmen.datanode.client import DatanodeClient, DatanodeError
+from dolmen.gateway.objects.cluster import ClusterView, durable_min
+
+ATTEMPTS_MAX = 4  # groups tried for one stripe before the client gets a 503
+
+
+class NotEnoughDisks(Unavailable):
+    """No group has enough disks up to keep the promise of the scheme."""
+
+
+class WriteTarget(msgspec.Struct, frozen=True):
+    """What every fragment of an upload says about its object."""
+
+    bucket_id: bytes
+    key_hash: bytes
+    key: bytes
+    write_id: bytes
+    part_number: int
+
+
+class Placed(msgspec.Struct, frozen=True):
+    """A durable stripe: its place in a run, and what is missing of it."""
+
+    pg: int
+    base: bytes
+    ordinal: int
+    length: int
+    digest: int
+    narrow_k: int
+    missing: tuple[int, ...] = ()
+
+
+class Abandoned(msgspec.Struct, frozen=True):
+    """An attempt that was given up: whatever landed of it is garbage."""
+
+    pg: int
+    base: bytes
+    ordinal: int
+    length: int
+
+
+class RunCursor:
+    """Hands out (group, base, ordinal) so that consecutive stripes of one upload form long runs."""
+
+    def __init__(self, ids: StripeIds) -> None:
+        self._ids = ids
+        self._pg = -1
+        self._base = b""
+        self._next = 0
+
+    @property
+    def pg(self) -> int:
+        return self._pg
+
+    def take(self, pg: int) -> tuple[bytes, int]:
+        """The next id in group ``pg``; a new run when the group changed."""
+        if pg != self._pg:
+            self._pg, self._base, self._next = pg, self._ids.new_run(), 0
+        ordinal = self._next
+        self._next += 1
+        return self._base, ordinal
+
+    def restart(self) -> None:
+        """The next stripe begins a new run, wherever it goes."""
+        self._pg = -1
+
+
+class StripeWriter:
+    """Writes stripes through the datanode client; one for each gateway process."""
+
+    def __init__(self, cluster: ClusterView, client: DatanodeClient) -> None:
+        self._cluster = cluster
+        self._client = client
+
+    def _choose(self, cursor: RunCursor, k_used: int, tried: set[int]) -> tuple[Group, tuple[int, ...]]:
+        if cursor.pg >= 0 and not tried and not self._cluster.any_penalty:
+            group = next((g for g in self._cluster.map.groups if g.pg == cursor.pg), None)
+            if group is not None:
+                return group, slots_in_use(min(k_used, group.k), group.k, group.m)
+        chosen = self._cluster.pick(k_used, tried)
+        if chosen is None:
+            raise NotEnoughDisks("no placement group has enough disks up")
+        return chosen
+
+    async def write(
+        self,
+        data: memoryview,
+        ordinal_in_segment: int,
+        target: WriteTarget,
+        cursor: RunCursor,
+        abandoned: list[Abandoned],
+    ) -> Placed:
+        """Make ``data`` (one stripe) durable. Raises ``NotEnoughDisks``.
+
+        Attempts that were given up are appended to ``abandoned``: the caller notes them as garbage.
+        """
+        cluster_map = self._cluster.map
+        k_max = cluster_map.groups[0].k
+        k_used = narrow_k(len(data), k_max, cluster_map.min_fragment_bytes)
+        digest = crc32c(data)
+        fragments: list[memoryview] | None = None
+        crcs: list[tuple[int, ...]] = []
+        parity = -1
+        tried: set[int] = set()
+        for _ in range(ATTEMPTS_MAX):
+            group, slots = self._choose(cursor, k_used, tried)
+            if fragments is None or parity != group.m:
+                parity = group.m
+                fragments = erasure.encode(data, k_used, parity)
+                crcs = _fragment_crcs(fragments, k_used)
+            base, ordinal = cursor.take(group.pg)
+            meta = FragmentMeta(
+                stripe_id=stripe_of_run(base, ordinal),
+                pg=group.pg,
+                slot=0,
+                k=group.k,
+                m=group.m,
+                narrow_k=k_used,
+                stripe_length=len(data),
+                stripe_ordinal=ordinal_in_segment,
+                stripe_digest=digest,
+                bucket_id=target.bucket_id,
+                key_hash=target.key_hash,
+                key=target.key,
+                part_number=target.part_number,
+                write_id=target.write_id,
+            )
+            try:
+                durable = await self._send(group, slots, meta, fragments, crcs)
+            except BaseException:
+                abandoned.append(Abandoned(group.pg, base, ordinal, len(data)))
+                raise
+            wanted = slots_in_use(k_used, group.k, group.m)
+            if len(durable) == len(wanted):
+                return Placed(group.pg, base, ordinal, len(data), digest, k_used)
+            tried.add(group.pg)
+            if len(durable) >= durable_min(k_used, group.m) and not self._whole_group_left(k_used, tried):
+                missing = tuple(slot for slot in wanted if slot not in durable)
+                return Placed(group.pg, base, ordinal, len(data), digest, k_used, missing)
+            abandoned.append(Abandoned(group.pg, base, ordinal, len(data)))
+            cursor.restart()
+        raise NotEnoughDisks(f"no group took the stripe in {ATTEMPTS_MAX} attempts")
+
+    def _whole_group_left(self, k_used: int, tried: set[int]) -> bool:
+        chosen = self._cluster.pick(k_used, tried)
+        if chosen is None:
+            return False
+        group, up = chosen
+        return len(up) == len(slots_in_use(k_used, group.k, group.m))
+
+    async def _send(
+        self,
+        group: Group,
+        slots: Sequence[int],
+        meta: FragmentMeta,
+        fragments: Sequence[memoryview],
+        crcs: Sequence[tuple[int, ...]],
+    ) -> set[int]:
+        """Send to the slots given; returns those whose datanode answered that the fragment is durable."""
+        waiting: dict[int, asyncio.Future[PutReply]] = {}
+        for slot in slots:
+            disk = self._cluster.disk_of(group.pg, slot)
+            if disk is None:
+                continue
+            index = slot if slot < meta.narrow_k else meta.narrow_k + slot - group.k
+            own = msgspec.structs.replace(meta, slot=slot)
+            waiting[slot] = self._client.put(disk, own, fragments[index], crcs[index])
+        await all_done(list(waiting.values()))
+        durable: set[int] = set()
+        for slot, future in waiting.items():
+            uuid = group.slots[slot]
+            error = future.exception()
+            if error is None:
+                durable.add(slot)
+                if self._cluster.any_penalty:
+                    self._cluster.absolve(uuid)
+            elif isinstance(error, DatanodeError):
+                self._cluster.punish(uuid)
+            else:
+                raise error
+        return durable
+
+
+def _fragment_crcs(fragments: Sequence[memoryview], k_used: int) -> list[tuple[int, ...]]:
+    """Block CRCs of each fragment; replicas (k' = 1) are summed once."""
+    if k_used == 1:
+        crcs = block_crcs(fragments[0])
+        return [
+            crcs if fragment is fragments[0] or fragment == fragments[0] else block_crcs(fragment)
+            for fragment in fragments
+        ]
+    return [block_crcs(fragment) for fragment in fragments]
+
+
+async def all_done(futures: Sequence[asyncio.Future[PutReply]]) -> None:
+    """Wait until every future is done, whatever came of it: one wake-up, no task for each.
+
+    When cancelled, the requests go on: a fragment that lands is garbage that the caller notes.
+    """
+    left = len(futures)
+    if left == 0:
+        return
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def one_done(future: asyncio.Future[PutReply]) -> None:
+        nonlocal left
+        left -= 1
+        if not future.cancelled():
+            future.exception()  # seen: asyncio must not report it again
+        if left == 0 and not done.done():
+            done.set_result(None)
+
+    for future in futures:
+        future.add_done_callback(one_done)
+    await done
