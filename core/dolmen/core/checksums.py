@@ -1,0 +1,89 @@
+"""Checksums in native code: the only importer of awscrt and isal.
+
+Digests are bytes, big-endian, as S3 shows them (before base64). CRCs of parts combine into that of the whole without
+reading a byte again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from typing_extensions import Buffer
+
+from awscrt import checksums as crt
+from crc32c import crc32c
+from isal import isal_zlib
+
+from dolmen.core.fragment import BLOCK_BYTES
+
+__all__ = ["ALGORITHMS", "Hasher", "block_crcs", "combine", "composite", "crc32c", "new_hasher"]
+
+
+class Hasher(Protocol):
+    """An incremental checksum."""
+
+    def update(self, data: Buffer, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
+class _Crc:
+    """A CRC as a hasher."""
+
+    __slots__ = ("_function", "_size", "_value")
+
+    def __init__(self, function: Callable[[Buffer, int], int], size: int) -> None:
+        self._function = function
+        self._size = size
+        self._value = 0
+
+    def update(self, data: Buffer, /) -> None:
+        self._value = self._function(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(self._size, "big")
+
+
+_CRCS: dict[str, tuple[Callable[[Buffer, int], int], Callable[[int, int, int], int], int]] = {
+    "CRC32": (isal_zlib.crc32, crt.combine_crc32, 4),
+    "CRC32C": (crc32c, crt.combine_crc32c, 4),
+    "CRC64NVME": (crt.crc64nvme, crt.combine_crc64nvme, 8),
+}
+_HASHES = {"SHA1": "sha1", "SHA256": "sha256", "MD5": "md5"}
+ALGORITHMS = frozenset({*_CRCS, *_HASHES})
+
+
+def new_hasher(algorithm: str) -> Hasher:
+    """A fresh hasher; raises ``ValueError`` for a name that S3 does not know."""
+    if algorithm in _CRCS:
+        function, _, size = _CRCS[algorithm]
+        return _Crc(function, size)
+    if algorithm in _HASHES:
+        return hashlib.new(_HASHES[algorithm], usedforsecurity=False)
+    raise ValueError(f"unknown checksum algorithm {algorithm!r}")
+
+
+def combine(algorithm: str, parts: Sequence[tuple[bytes, int]]) -> bytes:
+    """The CRC of a concatenation from (digest, length) of each part; CRCs only."""
+    _, join, size = _CRCS[algorithm]
+    value = 0
+    for digest, length in parts:
+        value = join(value, int.from_bytes(digest, "big"), length)
+    return value.to_bytes(size, "big")
+
+
+def composite(algorithm: str, digests: Sequence[bytes]) -> bytes:
+    """S3's checksum of checksums."""
+    hasher = new_hasher(algorithm)
+    hasher.update(b"".join(digests))
+    return hasher.digest()
+
+
+def block_crcs(payload: Buffer) -> tuple[int, ...]:
+    """CRC32C of each block of ``BLOCK_BYTES``; the last may be short."""
+    view = memoryview(payload)
+    if len(view) <= BLOCK_BYTES:
+        return (crc32c(view),) if len(view) else ()
+    return tuple(crc32c(view[at : at + BLOCK_BYTES]) for at in range(0, len(view), BLOCK_BYTES))
