@@ -10,11 +10,10 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from typing_extensions import Buffer
-
 from awscrt import checksums as crt
 from crc32c import crc32c
 from isal import isal_zlib
+from typing_extensions import Buffer
 
 from dolmen.core.fragment import BLOCK_BYTES
 
@@ -85,5 +84,5 @@ def block_crcs(payload: Buffer) -> tuple[int, ...]:
     """CRC32C of each block of ``BLOCK_BYTES``; the last may be short."""
     view = memoryview(payload)
     if len(view) <= BLOCK_BYTES:
-        return (crc32c(view),) if len(view) else ()
+        return (crc32c(view),) if view else ()
     return tuple(crc32c(view[at : at + BLOCK_BYTES]) for at in range(0, len(view), BLOCK_BYTES))

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from typing_extensions import Buffer
 from pyeclib.ec_iface import ALL_EC_TYPES, VALID_EC_TYPES, ECDriver, ECDriverError
+from typing_extensions import Buffer
 
 from dolmen.core.errors import ConfigError, Corruption
 from dolmen.core.layout import fragment_bytes

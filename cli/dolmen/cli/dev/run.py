@@ -24,7 +24,7 @@ from dolmen.cli.dev.home import (
     root_keys,
     write_durably,
 )
-from dolmen.cli.dev.listening import bind_one, bind_workers, port_of, reachable_host, tcp_address, url_of
+from dolmen.cli.dev.listening import bind_one, bind_workers, port_of, reachable_host, url_of
 from dolmen.cli.dev.options import DevOptions, Scheme, parse_scheme
 from dolmen.cli.dev.plan import ProcessSpec, plan
 from dolmen.cli.dev.probe import probe

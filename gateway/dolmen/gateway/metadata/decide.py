@@ -15,8 +15,8 @@ from dolmen.gateway.metadata.records import (
     NULL_VERSION,
     Deleted,
     NewVersion,
-    VersionRecord,
     Versioning,
+    VersionRecord,
     WriteCondition,
 )
 from dolmen.gateway.metadata.store import NoSuchKey, PreconditionFailed
