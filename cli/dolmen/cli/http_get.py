@@ -37,9 +37,7 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def get_tcp(
-    host: str, port: int, path: str, *, timeout_seconds: float, headers: Mapping[str, str] | None = None
-) -> Answer:
+def get_tcp(host: str, port: int, path: str, *, timeout_seconds: float, headers: Mapping[str, str] | None = None) -> Answer:
     """GET over TCP. Raises ``Unreachable``."""
     connection = http.client.HTTPConnection(host, port, timeout=timeout_seconds)
     return _get(connection, f"{host}:{port}", path, headers or {})
@@ -50,9 +48,7 @@ def get_unix(socket_path: str, path: str, *, timeout_seconds: float) -> Answer:
     return _get(_UnixConnection(socket_path, timeout_seconds), socket_path, path, {})
 
 
-def _get(
-    connection: http.client.HTTPConnection, where: str, path: str, headers: Mapping[str, str]
-) -> Answer:
+def _get(connection: http.client.HTTPConnection, where: str, path: str, headers: Mapping[str, str]) -> Answer:
     try:
         connection.request("GET", path, headers=dict(headers))
         response = connection.getresponse()

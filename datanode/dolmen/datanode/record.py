@@ -11,11 +11,14 @@ A volume is a superblock page and then records, each on a 4 KiB boundary::
               16     8   durable: bytes of THIS volume that an fdatasync covered when the record was written
               24     4   payload length
               28     4   body length
-              32     4   CRC32C of bytes 0..31 and of the body
+              32     4   CRC32C of bytes 0..31 and of the body, seeded with the CRC of the volume's uuid: bytes that a
+                         client stored can never pass for a record, nor can a record of another volume
               36     -   body (msgpack): a fragment's meta and block CRCs, or the fragments that go to trash
 
-The payload is covered by the block CRCs of the body. ``durable`` tells a torn tail from rot: a record that cannot be read is
-torn (cut it) unless a later record of the volume says that its bytes were durable (rot: keep what follows, repair it).
+The payload is covered by the block CRCs of the body. Nothing is ever appended to a volume of an earlier start, and nothing is
+cut off: a record that cannot be read is left where it is, whether it is a torn tail that nobody was told of or rot in
+acknowledged data, and what follows it is found again. ``durable`` tells the two apart in reports: a later record that says
+these bytes were durable makes it rot.
 """
 
 from __future__ import annotations
@@ -71,11 +74,13 @@ def padded(length: int) -> int:
     return -(-length // PAGE_BYTES) * PAGE_BYTES
 
 
-def encode_header(kind: int, sequence: int, durable: int, payload_length: int, body: msgspec.Struct) -> bytes:
-    """The header's pages."""
+def encode_header(
+    seed: int, kind: int, sequence: int, durable: int, payload_length: int, body: msgspec.Struct
+) -> bytes:
+    """The header's pages; ``seed`` is the volume's (see the top of this module)."""
     raw = _encoder.encode(body)
     prefix = _PREFIX.pack(MAGIC, FORMAT, kind, sequence, durable, payload_length, len(raw))
-    crc = crc32c(raw, crc32c(prefix))
+    crc = crc32c(raw, crc32c(prefix, seed))
     used = b"".join((prefix, crc.to_bytes(4, "big"), raw))
     return used.ljust(padded(len(used)), b"\0")
 
@@ -91,14 +96,14 @@ def header_length_of(page: bytes) -> int | None:
     return length
 
 
-def decode_header(raw: bytes) -> Header | None:
+def decode_header(seed: int, raw: bytes) -> Header | None:
     """None unless ``raw`` begins with a whole header whose CRC holds."""
     length = header_length_of(raw)
     if length is None or len(raw) < length:
         return None
     _, _, kind, sequence, durable, payload_length, body_length = _PREFIX.unpack_from(raw)
     body = raw[_BODY_AT : _BODY_AT + body_length]
-    if crc32c(body, crc32c(raw[: _PREFIX.size])) != int.from_bytes(raw[_PREFIX.size : _BODY_AT], "big"):
+    if crc32c(body, crc32c(raw[: _PREFIX.size], seed)) != int.from_bytes(raw[_PREFIX.size : _BODY_AT], "big"):
         return None
     return Header(kind, sequence, durable, payload_length, length, body)
 

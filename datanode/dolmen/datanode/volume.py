@@ -42,12 +42,13 @@ def decode_superblock(page: bytes) -> VolumeSuperblock:
 class Volume:
     """An open volume file. ``end`` is where the next record goes, ``durable`` how far an fdatasync covered it."""
 
-    def __init__(self, io: DiskIo, fd: int, number: int, end: int) -> None:
+    def __init__(self, io: DiskIo, fd: int, number: int, end: int, seed: int) -> None:
         self._io = io
         self.fd = fd
         self.number = number
         self.end = end
         self.durable = end
+        self.seed = seed
         self.sealed = False
         self._written = io.size(fd)
 
@@ -58,7 +59,7 @@ class Volume:
         io.pwrite(fd, [encode_superblock(superblock)], 0)
         io.fdatasync(fd)
         io.sync_directory()
-        return cls(io, fd, superblock.number, PAGE_BYTES)
+        return cls(io, fd, superblock.number, PAGE_BYTES, volume_seed(superblock))
 
     def append(self, parts: list[Buffer], length: int) -> int:
         """Write at the end (not yet durable); returns the offset. Raises ``OSError``."""
@@ -94,16 +95,21 @@ def volume_number(name: str) -> int | None:
     return int(digits) if prefix == "volume" and digits.isdigit() and len(digits) == 10 else None
 
 
-def read_header(io: DiskIo, fd: int, offset: int) -> Header | None:
+def volume_seed(superblock: VolumeSuperblock) -> int:
+    """Where the CRC of every header of a volume starts."""
+    return crc32c(superblock.volume_uuid.encode())
+
+
+def read_header(io: DiskIo, fd: int, offset: int, seed: int) -> Header | None:
     """The header at ``offset``, or None when there is no whole, correct one."""
     page = io.pread(fd, PAGE_BYTES, offset)
     length = header_length_of(page)
     if length is None:
         return None
-    return decode_header(page if length == PAGE_BYTES else io.pread(fd, length, offset))
+    return decode_header(seed, page if length == PAGE_BYTES else io.pread(fd, length, offset))
 
 
-def scan(io: DiskIo, fd: int, size: int) -> Iterator[tuple[int, Header]]:
+def scan(io: DiskIo, fd: int, size: int, seed: int) -> Iterator[tuple[int, Header]]:
     """(offset, header) of every readable record in order, those behind a rotten one included.
 
     After a page that is no header the scan goes on page by page: what follows is found again at the next header whose
@@ -112,7 +118,7 @@ def scan(io: DiskIo, fd: int, size: int) -> Iterator[tuple[int, Header]]:
     offset = PAGE_BYTES
     last_sequence = 0
     while offset < size:
-        header = read_header(io, fd, offset)
+        header = read_header(io, fd, offset, seed)
         if header is None or header.sequence <= last_sequence:
             offset += PAGE_BYTES
             continue

@@ -56,9 +56,7 @@ class AdminEndpoint:
         if self._task is not None:
             await self._task
 
-    async def _application(
-        self, scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Send
-    ) -> None:
+    async def _application(self, scope: MutableMapping[str, Any], receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         assert scope["type"] == "http"
         if scope["method"] not in ("GET", "HEAD"):
             status, kind, body = 405, TEXT, b"only GET\n"

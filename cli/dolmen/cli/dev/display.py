@@ -63,8 +63,7 @@ def client_lines(summary: Summary) -> list[tuple[str, str]]:
         ("rclone", f'rclone lsd "{rclone}"'),
         (
             "s3cmd",
-            f"s3cmd --no-ssl --host={host} --host-bucket={host} "
-            f"--access_key={keys.access_key_id} --secret_key={secret} ls",
+            f"s3cmd --no-ssl --host={host} --host-bucket={host} --access_key={keys.access_key_id} --secret_key={secret} ls",
         ),
     ]
 

@@ -39,9 +39,7 @@ class Health:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self._up = Gauge("dolmen_process_up", "1 while it runs", ["name"], registry=self._registry)
-        self._restarts = Gauge(
-            "dolmen_process_restarts", "How often it was restarted", ["name"], registry=self._registry
-        )
+        self._restarts = Gauge("dolmen_process_restarts", "How often it was restarted", ["name"], registry=self._registry)
 
     async def ready(self) -> tuple[bool, str]:
         """Whether S3 requests succeed, and if not, the first reason found."""

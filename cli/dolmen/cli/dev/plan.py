@@ -113,6 +113,4 @@ def _process(
     admin_socket = f"run/{name}.admin.sock"
     # -P: the directory the process runs in must not become a place to import from.
     argv = (sys.executable, "-P", "-m", module, *arguments, "--admin-listen", f"unix:{admin_socket}")
-    return ProcessSpec(
-        name=name, role=role, argv=argv, admin_socket=admin_socket, disks=disks, listen_fd=listen_fd
-    )
+    return ProcessSpec(name=name, role=role, argv=argv, admin_socket=admin_socket, disks=disks, listen_fd=listen_fd)

@@ -31,8 +31,7 @@ def list_buckets_headers(host: str, keys: RootKeys, region: str, now: datetime.d
         "X-Amz-Content-SHA256": _EMPTY_SHA256,
         "X-Amz-Date": stamp,
         "Authorization": (
-            f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, "
-            f"SignedHeaders={_SIGNED_HEADERS}, Signature={signature}"
+            f"AWS4-HMAC-SHA256 Credential={keys.access_key_id}/{scope}, SignedHeaders={_SIGNED_HEADERS}, Signature={signature}"
         ),
     }
 

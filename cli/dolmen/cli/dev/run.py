@@ -86,9 +86,7 @@ def _prepare(options: DevOptions, directory: Path) -> Prepared:
         keys=keys,
     )
     return Prepared(
-        specs=plan(
-            options, state.cluster_id, state.disks, state.scheme, [each.fileno() for each in listeners]
-        ),
+        specs=plan(options, state.cluster_id, state.disks, state.scheme, [each.fileno() for each in listeners]),
         scheme=scheme,
         keys=keys,
         listeners=listeners,
@@ -100,9 +98,7 @@ def _prepare(options: DevOptions, directory: Path) -> Prepared:
 async def _supervise(prepared: Prepared, clock: Clock) -> int:
     stop = asyncio.Event()
     display = Display(out=Console(), err=Console(stderr=True))
-    supervisor = Supervisor(
-        prepared.specs, Path("logs"), clock, echo=display.warn, notify=display.changed
-    )
+    supervisor = Supervisor(prepared.specs, Path("logs"), clock, echo=display.warn, notify=display.changed)
     _install_signals(stop, supervisor)
     health = Health(supervisor, prepared.scheme, lambda: _probe(prepared))
     admin = AdminEndpoint(health, prepared.admin_listener)
@@ -125,9 +121,7 @@ async def _supervise(prepared: Prepared, clock: Clock) -> int:
     return 0
 
 
-async def _announce_ready(
-    supervisor: Supervisor, health: Health, display: Display, summary: Summary, clock: Clock
-) -> None:
+async def _announce_ready(supervisor: Supervisor, health: Health, display: Display, summary: Summary, clock: Clock) -> None:
     begun = clock.monotonic_seconds()
     next_warning = SLOW_START_SECONDS
     while True:
@@ -148,9 +142,7 @@ async def _probe(prepared: Prepared) -> str:
     if listener.fileno() < 0:
         return "stopping"
     host = reachable_host(listener.getsockname()[0])
-    return await asyncio.to_thread(
-        probe, host, port_of(listener), prepared.keys, prepared.summary.region, PROBE_SECONDS
-    )
+    return await asyncio.to_thread(probe, host, port_of(listener), prepared.keys, prepared.summary.region, PROBE_SECONDS)
 
 
 def _install_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:

@@ -160,9 +160,7 @@ class Supervisor:
         self.refused: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def _child(self, spec: ProcessSpec, logs: Path, clock: Clock, echo: Callable[[str, str], None]) -> Child:
-        log = ProcessLog(
-            logs / f"{spec.name}.log", lambda line: echo(spec.name, line), clock.monotonic_seconds
-        )
+        log = ProcessLog(logs / f"{spec.name}.log", lambda line: echo(spec.name, line), clock.monotonic_seconds)
         return Child(spec, log, clock, self._changed)
 
     def start(self) -> None:
@@ -188,4 +186,3 @@ class Supervisor:
         refused = child.state.phase is Phase.WAITING and child.state.exit_code == BAD_USE_EXIT
         if refused and not self.was_ready and not self.refused.done():
             self.refused.set_result(f"{child.spec.name}: {child.log.last_line}")
-

@@ -1,0 +1,344 @@
+"""The datanode's side of the protocol: one connection is one ``Connection``, one disk has one ``Committer``.
+
+Group commit without a timer: what arrived while the last fdatasync ran is the next batch. Commits run in the disk's own
+thread, so that a slow disk holds up neither reads nor the other disks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import cast
+
+import msgspec
+from prometheus_client import Counter
+from typing_extensions import Buffer
+
+from dolmen.core import wire
+from dolmen.core.checksums import block_crcs
+from dolmen.core.cluster_map import ClusterMap, decode_map
+from dolmen.core.fragment import FragmentMeta
+from dolmen.core.telemetry.log import get_logger
+from dolmen.core.wire import ErrorCode, MessageKind
+from dolmen.datanode.client import crc_of_blocks, proof
+from dolmen.datanode.disk import Disk, Refused
+
+BATCH_RECORDS_MAX = 256  # of one group commit: bounds what one failed fdatasync takes with it
+BATCH_BYTES_MAX = 8 << 20
+QUEUE_BYTES_MAX = 64 << 20  # waiting for one disk: beyond this a writer is told to go elsewhere
+CONNECTION_BYTES_MAX = 64 << 20  # received and not yet answered on one connection: beyond this reading pauses
+PUNCH_MAX = 256  # holes punched after one commit: trash must not hold up writes
+
+COMMITS = Counter("dolmen_datanode_commits_total", "Group commits (one fdatasync each)")
+PUTS = Counter("dolmen_datanode_fragments_written_total", "Fragments made durable")
+GETS = Counter("dolmen_datanode_fragments_read_total", "Fragment reads answered")
+REFUSALS = Counter("dolmen_datanode_refusals_total", "Requests refused", ["code"])
+
+PutItem = tuple[FragmentMeta, tuple[int, ...], Buffer, Callable[[Refused | None], None]]
+TrashItem = tuple[list[tuple[bytes, int]], Callable[[Refused | int], None]]
+
+
+class Committer:
+    """Batches the writes of one disk."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+        self._puts: deque[PutItem] = deque()
+        self._trash: deque[TrashItem] = deque()
+        self._queued_bytes = 0
+        self._running: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+
+    def put(self, item: PutItem) -> None:
+        """Queue one fragment; its callback hears the outcome. Raises ``Refused`` when the queue is full."""
+        self.disk.check_writable()
+        size = memoryview(item[2]).nbytes
+        if self._queued_bytes + size > QUEUE_BYTES_MAX:
+            raise Refused(ErrorCode.OVERLOADED, "too many writes are waiting for this disk")
+        self._queued_bytes += size
+        self._puts.append(item)
+        self._start()
+
+    def trash(self, item: TrashItem) -> None:
+        """Queue deletions; the callback hears how many were here."""
+        self.disk.check_writable()
+        self._trash.append(item)
+        self._start()
+
+    def _start(self) -> None:
+        if self._running is None:
+            self._running = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await asyncio.sleep(0)  # what this turn of the loop still brings belongs to the batch
+            while self._puts or self._trash:
+                puts = self._next_batch()
+                trash = [self._trash.popleft() for _ in range(min(1, len(self._trash)))]
+                keys = trash[0][0] if trash else []
+                outcome: Refused | int
+                try:
+                    batch = [(meta, crcs, payload) for meta, crcs, payload, _ in puts]
+                    outcome = await loop.run_in_executor(self._thread, self.disk.commit, batch, keys)
+                    COMMITS.inc()
+                    PUTS.inc(len(puts))
+                except Refused as refused:
+                    outcome = refused
+                for item in puts:
+                    item[3](outcome if isinstance(outcome, Refused) else None)
+                for trashed in trash:
+                    trashed[1](outcome)
+                if keys:
+                    await loop.run_in_executor(self._thread, self.disk.punch, PUNCH_MAX)
+        finally:
+            self._running = None
+
+    def _next_batch(self) -> list[PutItem]:
+        batch: list[PutItem] = []
+        size = 0
+        while self._puts and len(batch) < BATCH_RECORDS_MAX and size < BATCH_BYTES_MAX:
+            item = self._puts.popleft()
+            size += memoryview(item[2]).nbytes
+            batch.append(item)
+        self._queued_bytes -= size
+        return batch
+
+    async def drain(self) -> None:
+        """Wait until everything queued is committed."""
+        if self._running is not None:
+            await self._running
+        self._thread.shutdown()
+
+
+class Node:
+    """The disks of one process and what every connection shares."""
+
+    def __init__(self, name: str, cluster_id: str, key: bytes) -> None:
+        self.name = name
+        self.cluster_id = cluster_id
+        self.key = key
+        self.draining = False
+        self.map: ClusterMap | None = None
+        self.committers: dict[str, Committer] = {}
+        self.absent: dict[str, wire.DiskStatus] = {}  # by location: what has no usable disk now
+        self.connections: set[Connection] = set()
+
+    @property
+    def epoch(self) -> int:
+        return self.map.epoch if self.map is not None else 0
+
+    def committer(self, disk_uuid: str) -> Committer:
+        """Raises ``Refused``."""
+        committer = self.committers.get(disk_uuid)
+        if committer is None:
+            raise Refused(ErrorCode.NO_SUCH_DISK, "this datanode does not serve that disk")
+        return committer
+
+    def check_epoch(self, epoch: int, disk_uuid: str, meta: FragmentMeta) -> None:
+        """A write from before the epoch that gave this slot away is refused."""
+        if self.map is None or epoch >= self.map.epoch:
+            return
+        for group in self.map.groups:
+            if group.pg == meta.pg and meta.slot < len(group.slots) and group.slots[meta.slot] == disk_uuid:
+                return
+        raise Refused(ErrorCode.STALE_EPOCH, f"epoch {epoch} is older than {self.map.epoch}, which moved this slot")
+
+    def push_map(self, raw: bytes) -> None:
+        """Keep the newest map. Raises ``Refused`` when it cannot be read."""
+        try:
+            pushed = decode_map(raw)
+        except msgspec.MsgspecError as error:
+            raise Refused(ErrorCode.BAD_FRAME, "the cluster map cannot be read") from error
+        if pushed.cluster_id != self.cluster_id:
+            raise Refused(ErrorCode.FOREIGN_CLUSTER, "the cluster map is of another cluster")
+        if pushed.epoch > self.epoch:
+            self.map = pushed
+
+    def status(self) -> wire.StatusReply:
+        disks = [committer.disk.status() for committer in self.committers.values()]
+        return wire.StatusReply(self.name, self.epoch, (*disks, *self.absent.values()))
+
+
+_REQUESTS: dict[int, msgspec.msgpack.Decoder[msgspec.Struct]] = {
+    kind: msgspec.msgpack.Decoder(cast("type[msgspec.Struct]", struct))
+    for kind, struct in (
+        (MessageKind.HELLO, wire.Hello),
+        (MessageKind.AUTH, wire.Auth),
+        (MessageKind.PUT, wire.Put),
+        (MessageKind.GET, wire.Get),
+        (MessageKind.TRASH, wire.Trash),
+        (MessageKind.INVENTORY, wire.Inventory),
+        (MessageKind.STATUS, wire.StatusRequest),
+        (MessageKind.PUSH_MAP, wire.PushMap),
+        (MessageKind.STAT, wire.Stat),
+    )
+}
+
+
+class Connection(asyncio.Protocol):
+    """One client: handshake first, then any number of requests in flight."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._transport: asyncio.Transport | None = None
+        self._received = bytearray()
+        self._hello: tuple[bytes, bytes] | None = None
+        self._authenticated = False
+        self._queue: list[bytes] = []
+        self._unanswered_bytes = 0
+        self._paused = False
+        self._log = get_logger("connection")
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._node.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._node.connections.discard(self)
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        at = 0
+        try:
+            while len(self._received) - at >= wire.PREFIX_BYTES:
+                prefix = bytes(self._received[at : at + wire.PREFIX_BYTES])
+                kind, request_id, epoch, header_bytes, payload_bytes, crc = wire.decode_prefix(prefix)
+                start = at + wire.PREFIX_BYTES
+                end = start + header_bytes + payload_bytes
+                if len(self._received) < end:
+                    break
+                header = bytes(self._received[start : start + header_bytes])
+                wire.verify_header(prefix, header, crc)
+                payload = bytes(memoryview(self._received)[start + header_bytes : end]) if payload_bytes else b""
+                self._dispatch(kind, request_id, epoch, header, payload)
+                at = end
+        except (wire.BadFrame, msgspec.MsgspecError) as error:
+            self._log.warning("connection is closed after a bad frame", error=str(error))
+            self.abort()
+            return
+        if at:
+            del self._received[:at]
+
+    def _dispatch(self, kind: int, request_id: int, epoch: int, header: bytes, payload: bytes) -> None:
+        decoder = _REQUESTS.get(kind)
+        if decoder is None:
+            raise wire.BadFrame(f"unknown kind {kind}")
+        request = decoder.decode(header)
+        try:
+            if isinstance(request, (wire.Hello, wire.Auth)):
+                self._handshake(request_id, request)
+            elif not self._authenticated:
+                raise Refused(ErrorCode.UNAUTHENTICATED, "handshake first")
+            elif isinstance(request, wire.Put):
+                self._put(request_id, epoch, request, payload)
+            elif isinstance(request, wire.Trash):
+                self._trash(request_id, request)
+            else:
+                self._answer_now(request_id, request)
+        except Refused as refused:
+            self._refuse(request_id, refused)
+
+    def _handshake(self, request_id: int, request: wire.Hello | wire.Auth) -> None:
+        node = self._node
+        if isinstance(request, wire.Hello):
+            if request.cluster_id != node.cluster_id:
+                raise Refused(ErrorCode.FOREIGN_CLUSTER, f"this datanode is of cluster {node.cluster_id}")
+            self._hello = (request.nonce, os.urandom(32))
+            reply = wire.HelloReply(node.cluster_id, self._hello[1], proof(node.key, "datanode", *self._hello))
+            self._reply(MessageKind.HELLO_REPLY, request_id, reply)
+            return
+        if self._hello is None or not hmac.compare_digest(request.proof, proof(node.key, "client", *self._hello)):
+            raise Refused(ErrorCode.UNAUTHENTICATED, "the client does not know the cluster key")
+        self._authenticated = True
+        self._reply(MessageKind.OK, request_id, wire.Ok())
+
+    def _put(self, request_id: int, epoch: int, request: wire.Put, payload: bytes) -> None:
+        node = self._node
+        if node.draining:
+            raise Refused(ErrorCode.DRAINING, "this datanode is stopping")
+        committer = node.committer(request.disk)
+        node.check_epoch(epoch, request.disk, request.meta)
+        if block_crcs(payload) != request.block_crcs:
+            raise Refused(ErrorCode.BAD_FRAME, "a block does not match its CRC on arrival")
+
+        def done(refused: Refused | None) -> None:
+            self._release(len(payload))
+            if refused is not None:
+                self._refuse(request_id, refused)
+            else:
+                self._reply(MessageKind.PUT_REPLY, request_id, wire.PutReply(crc_of_blocks(request.block_crcs)))
+
+        committer.put((request.meta, request.block_crcs, payload, done))
+        self._unanswered_bytes += len(payload)
+        if self._unanswered_bytes > CONNECTION_BYTES_MAX and self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def _release(self, size: int) -> None:
+        self._unanswered_bytes -= size
+        if self._paused and self._unanswered_bytes <= CONNECTION_BYTES_MAX // 2 and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+
+    def _trash(self, request_id: int, request: wire.Trash) -> None:
+        if len(request.fragments) > wire.TRASH_FRAGMENTS_MAX:
+            raise Refused(ErrorCode.BAD_FRAME, "too many fragments in one request")
+        wanted = list(dict.fromkeys(request.fragments))
+
+        def done(outcome: Refused | int) -> None:
+            if isinstance(outcome, Refused):
+                self._refuse(request_id, outcome)
+            else:
+                self._reply(MessageKind.TRASH_REPLY, request_id, wire.TrashReply(outcome, len(wanted) - outcome))
+
+        self._node.committer(request.disk).trash((wanted, done))
+
+    def _answer_now(self, request_id: int, request: msgspec.Struct) -> None:
+        node = self._node
+        if isinstance(request, wire.Get):
+            reply, payload = node.committer(request.disk).disk.read(
+                request.stripe_id, request.slot, request.offset, request.length
+            )
+            GETS.inc()
+            self._reply(MessageKind.GET_REPLY, request_id, reply, payload)
+        elif isinstance(request, wire.Stat):
+            disk = node.committer(request.disk).disk
+            self._reply(MessageKind.STAT_REPLY, request_id, disk.stat(request.stripe_id, request.slot, request.verify))
+        elif isinstance(request, wire.Inventory):
+            limit = min(request.limit, wire.INVENTORY_LIMIT_MAX)
+            disk = node.committer(request.disk).disk
+            self._reply(MessageKind.INVENTORY_REPLY, request_id, disk.inventory(request.pg, request.after, limit))
+        elif isinstance(request, wire.PushMap):
+            node.push_map(request.cluster_map)
+            self._reply(MessageKind.OK, request_id, wire.Ok())
+        else:
+            self._reply(MessageKind.STATUS_REPLY, request_id, node.status())
+
+    def _refuse(self, request_id: int, refused: Refused) -> None:
+        REFUSALS.labels(refused.code.name).inc()
+        self._reply(MessageKind.ERROR, request_id, wire.Error(refused.code, str(refused)))
+
+    def _reply(self, kind: MessageKind, request_id: int, header: msgspec.Struct, payload: bytes = b"") -> None:
+        """Queue a reply; those of one turn of the loop leave in one write."""
+        if self._transport is None:
+            return
+        if not self._queue:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._queue.append(wire.encode(kind, request_id, self._node.epoch, header, len(payload)))
+        if payload:
+            self._queue.append(payload)
+
+    def _flush(self) -> None:
+        queue, self._queue = self._queue, []
+        if self._transport is not None:
+            self._transport.writelines(queue)
