@@ -206,7 +206,8 @@ class Disk:
         group = self._by_group.get(pg, [])
         start = bisect_right(group, (after, 0xFFFF)) if after else 0
         page = group[start : start + limit]
-        found = tuple((key[0], key[1], self._index[key].payload_length) for key in page)
+        places = ((key, self._index.get(key)) for key in page)  # a commit in the disk's thread may trash one meanwhile
+        found = tuple((key[0], key[1], place.payload_length) for key, place in places if place is not None)
         return wire.InventoryReply(found, start + len(page) >= len(group))
 
     @property

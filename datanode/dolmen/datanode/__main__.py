@@ -1,0 +1,7 @@
+"""``python -m dolmen.datanode``."""
+
+import sys
+
+from dolmen.datanode.app import main
+
+sys.exit(main(sys.argv[1:]))
