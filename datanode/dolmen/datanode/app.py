@@ -84,7 +84,7 @@ class Datanode:
         self.node.committers[disk.uuid] = Committer(disk)
         self._log.info("disk is open", disk=location, uuid=disk.uuid, fragments=disk.fragments)
 
-    def check_disks(self) -> None:
+    async def check_disks(self) -> None:
         """Let go of disks whose directory is gone; open what is there again.
 
         While running, a missing directory is waited for and never made: it may be a mount that comes back.
@@ -95,6 +95,7 @@ class Datanode:
                 self._log.error("disk is gone", disk=disk.location)
                 del self.node.committers[disk.uuid]
                 disk.lose("its directory is gone")
+                await committer.drain()  # a commit may be running: its file descriptors must not be reused
                 disk.close()
                 self.node.absent[disk.location] = wire.DiskStatus(
                     uuid="", location=disk.location, state="missing", reason="its directory is gone"
@@ -152,7 +153,7 @@ class Datanode:
                     async with asyncio.timeout(WATCH_SECONDS):
                         await stop.wait()
                 except TimeoutError:
-                    self.check_disks()
+                    await self.check_disks()
         finally:
             await self.stop()
             await admin.stop()

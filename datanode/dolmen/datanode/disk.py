@@ -279,13 +279,16 @@ class Disk:
     def commit(self, puts: list[tuple[FragmentMeta, tuple[int, ...], Buffer]], trash: list[tuple[bytes, int]]) -> int:
         """Append a batch and make it durable, all or none; returns how many of ``trash`` were here. Raises ``Refused``."""
         self.check_writable()
-        if puts and self._io.free_bytes()[0] < self._reserve:
-            raise Refused(ErrorCode.DISK_FULL, "free space is down to the reserve")
+        if not self.present:
+            self.lose("its directory is gone")
+            raise Refused(ErrorCode.DISK_FAILED, self.reason)
         try:
+            if puts and self._io.free_bytes()[0] < self._reserve:
+                raise Refused(ErrorCode.DISK_FULL, "free space is down to the reserve")
             places, here = self._append(puts, trash)
         except OSError as error:
             raise self._failed(error) from error
-        if self._io.identity(SUPERBLOCK) != self._inode:
+        if not self.present:
             self.lose("its directory is gone")
             raise Refused(ErrorCode.DISK_FAILED, self.reason)
         for (meta, _, _), place in zip(puts, places, strict=True):
@@ -355,8 +358,11 @@ class Disk:
         return self._io.identity(SUPERBLOCK) == self._inode
 
     def status(self) -> wire.DiskStatus:
-        """Raises ``OSError`` when the directory is gone."""
-        free, capacity = self._io.free_bytes()
+        """What is known of the disk now."""
+        try:
+            free, capacity = self._io.free_bytes()
+        except OSError:
+            free, capacity = 0, 0
         state = "full" if self.state == "ready" and free < self._reserve else self.state
         return wire.DiskStatus(
             uuid=self.uuid,

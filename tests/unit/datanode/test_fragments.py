@@ -230,15 +230,15 @@ async def test_a_directory_that_goes_is_never_acknowledged_and_may_come_back(tmp
         os.rename("d0", "away")
         with pytest.raises(datanode_client.DiskFailed):
             await client.put(disk, meta_of(), data, block_crcs(data))
-        datanode.check_disks()
+        await datanode.check_disks()
         assert [entry.state for entry in (await client.status("unix:n0.sock")).disks] == ["missing"]
         os.rename("away", "d0")
-        datanode.check_disks()
+        await datanode.check_disks()
         assert bytes((await client.get(disk, meta.stripe_id, 0)).payload) == data
         shutil.rmtree("d0")
-        datanode.check_disks()
+        await datanode.check_disks()
         os.mkdir("d0")
-        datanode.check_disks()
+        await datanode.check_disks()
         assert (await disk_of(client)).uuid != disk.uuid, "an empty directory is a new disk"
 
 
