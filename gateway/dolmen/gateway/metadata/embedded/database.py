@@ -110,6 +110,18 @@ def locked(path: str) -> Iterator[None]:
         os.close(fd)
 
 
+def blob(value: object) -> bytes:
+    """A BLOB column: STRICT tables hold nothing else."""
+    assert isinstance(value, bytes)
+    return value
+
+
+def integer(value: object) -> int:
+    """An INTEGER column."""
+    assert isinstance(value, int)
+    return value
+
+
 class Writer:
     """The writing thread of one process."""
 

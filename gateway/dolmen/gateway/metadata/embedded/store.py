@@ -11,7 +11,7 @@ import msgspec
 from dolmen.core.clock import Clock
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.embedded import objects, uploads
-from dolmen.gateway.metadata.embedded.database import Connection, Writer, connect, prepare, translated
+from dolmen.gateway.metadata.embedded.database import Connection, Writer, blob, connect, integer, prepare, translated
 from dolmen.gateway.metadata.embedded.uploads import EmbeddedUploads
 from dolmen.gateway.metadata.records import (
     BucketRecord,
@@ -97,7 +97,7 @@ class EmbeddedStore(EmbeddedUploads):
                 "SELECT record FROM buckets WHERE owner = ? AND name > ? AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
                 (owner, after, len(prefix), prefix, limit),
             ).fetchall()
-        return [_bucket.decode(raw) for (raw,) in rows]
+        return [_bucket.decode(blob(raw)) for (raw,) in rows]
 
     async def update_bucket(self, bucket: BucketRecord) -> BucketRecord:
         changed = msgspec.structs.replace(bucket, rev=bucket.rev + 1)
@@ -220,7 +220,7 @@ class EmbeddedStore(EmbeddedUploads):
             rows = self._reader.execute(
                 "SELECT note_id, due_us, layout FROM garbage WHERE due_us <= ? ORDER BY due_us LIMIT ?", (now_us, limit)
             ).fetchall()
-        return [GarbageNote(note_id=note, due_us=due, layout=_layout.decode(raw)) for note, due, raw in rows]
+        return [GarbageNote(note_id=blob(note), due_us=integer(due), layout=_layout.decode(blob(raw))) for note, due, raw in rows]
 
     async def finish_garbage(self, note_ids: Sequence[bytes]) -> None:
         def run(connection: Connection) -> None:
@@ -230,8 +230,7 @@ class EmbeddedStore(EmbeddedUploads):
 
     async def _count(self, query: str) -> int:
         with translated():
-            count: int = self._reader.execute(query).fetchall()[0][0]
-        return count
+            return integer(self._reader.execute(query).fetchall()[0][0])
 
     async def garbage_count(self) -> int:
         return await self._count("SELECT count(*) FROM garbage")
@@ -241,7 +240,7 @@ class EmbeddedStore(EmbeddedUploads):
             rows = self._reader.execute(
                 "SELECT record FROM repairs WHERE stripe_id > ? ORDER BY stripe_id LIMIT ?", (after, limit)
             ).fetchall()
-        return [_repair.decode(raw) for (raw,) in rows]
+        return [_repair.decode(blob(raw)) for (raw,) in rows]
 
     async def finish_repairs(self, rows: Sequence[RepairRow]) -> None:
         def run(connection: Connection) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from dolmen.core.clock import Clock
 from dolmen.core.errors import ClientFault
 from dolmen.gateway.metadata.embedded import objects
-from dolmen.gateway.metadata.embedded.database import Connection, Writer, translated
+from dolmen.gateway.metadata.embedded.database import Connection, Writer, blob, translated
 from dolmen.gateway.metadata.records import (
     Committed,
     NewVersion,
@@ -48,7 +48,7 @@ def _in_progress(connection: Connection, upload: UploadRecord) -> None:
 
 def _parts(connection: Connection, upload_id: str) -> list[PartRecord]:
     rows = connection.execute("SELECT record FROM parts WHERE upload_id = ? ORDER BY number", (upload_id,))
-    return [_part.decode(raw) for (raw,) in rows]
+    return [_part.decode(blob(raw)) for (raw,) in rows]
 
 
 class EmbeddedUploads:
@@ -104,7 +104,7 @@ class EmbeddedUploads:
                 "SELECT record FROM parts WHERE upload_id = ? AND number > ? ORDER BY number LIMIT ?",
                 (upload.upload_id, after, limit),
             ).fetchall()
-        return [_part.decode(raw) for (raw,) in rows]
+        return [_part.decode(blob(raw)) for (raw,) in rows]
 
     async def list_uploads(
         self, bucket_id: bytes, start: bytes, after_upload_id: str, end: bytes | None, limit: int
@@ -116,7 +116,7 @@ class EmbeddedUploads:
                 f"{bound} ORDER BY key, upload_id LIMIT ?",  # noqa: S608
                 (bucket_id, start, after_upload_id, *values, limit),
             ).fetchall()
-        return [_told(_upload.decode(raw)) for (raw,) in rows]
+        return [_told(_upload.decode(blob(raw))) for (raw,) in rows]
 
     async def abort_upload(self, upload: UploadRecord) -> None:
         def run(connection: Connection) -> None:

@@ -1,0 +1,352 @@
+"""What every metadata backend promises; a backend joins by adding a fixture parameter."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import msgspec
+import pytest
+
+from dolmen.core.clock import SystemClock
+from dolmen.core.errors import ConfigError
+from dolmen.core.layout import ObjectLayout, Run, Segment
+from dolmen.gateway.metadata import store as errors
+from dolmen.gateway.metadata.embedded.store import EmbeddedStore
+from dolmen.gateway.metadata.records import (
+    NO_CONDITION,
+    Attributes,
+    BucketRecord,
+    DeleteRequest,
+    NewVersion,
+    PartRecord,
+    RepairRow,
+    UploadRecord,
+    Versioning,
+    WriteCondition,
+)
+from dolmen.gateway.metadata.versions import new_upload_id
+
+NEW = WriteCondition(if_none_match=("*",))
+
+
+@pytest.fixture(params=["embedded"])
+async def store(request, tmp_path):
+    made = EmbeddedStore(str(tmp_path / "metadata.db"), SystemClock(), garbage_grace_seconds=0)
+    await made.open()
+    yield made
+    await made.close()
+
+
+def layout_of(number=1):
+    run = Run(number, os.urandom(16), 0, 1)
+    return ObjectLayout((Segment(10, 4, 2, 1 << 20, 1 << 17, (run,), bytes(4)),))
+
+
+def version_of(etag="a" * 32, layout=None):
+    return NewVersion(size=10, etag=etag, owner="1" * 12, attributes=Attributes(), layout=layout or layout_of())
+
+
+async def bucket_of(store, name="bucket", versioning=Versioning.OFF):
+    bucket = BucketRecord(
+        name=name, bucket_id=os.urandom(16), owner="1" * 12, region="us-east-1", created_us=1, versioning=versioning
+    )
+    await store.create_bucket(bucket)
+    return bucket
+
+
+async def put(store, bucket, key, condition=NO_CONDITION, repairs=(), **version):
+    return await store.commit(await store.begin(bucket, key), version_of(**version), condition, repairs)
+
+
+async def garbage_of(store):
+    return [note.layout for note in await store.due_garbage(1 << 62, 1000)]
+
+
+async def keys_of(store, bucket):
+    return [row.key for row in await store.scan(bucket.bucket_id, b"", None, 1000)]
+
+
+async def test_one_of_many_creators_gets_the_name(store):
+    async def create(number):
+        bucket = BucketRecord(
+            name="wanted", bucket_id=os.urandom(16), owner=f"{number:012d}", region="r", created_us=1
+        )
+        await store.create_bucket(bucket)
+        return bucket
+
+    outcomes = await asyncio.gather(*(create(n) for n in range(64)), return_exceptions=True)
+    winners = [outcome for outcome in outcomes if isinstance(outcome, BucketRecord)]
+    assert len(winners) == 1
+    assert {o.owner for o in outcomes if isinstance(o, errors.BucketExists)} == {winners[0].owner}
+    assert await store.get_bucket("wanted") == winners[0]
+
+
+async def test_buckets_are_listed_by_owner_in_order(store):
+    for name in ("b", "a", "ab", "c"):
+        await bucket_of(store, name)
+    owner = "1" * 12
+    assert [b.name for b in await store.list_buckets(owner, "", "", 3)] == ["a", "ab", "b"]
+    assert [b.name for b in await store.list_buckets(owner, "a", "a", 9)] == ["ab"]
+    assert await store.list_buckets("2" * 12, "", "", 9) == []
+
+
+async def test_bucket_changes_are_conditional_and_deletion_needs_emptiness(store):
+    bucket = await bucket_of(store)
+    changed = await store.update_bucket(msgspec.structs.replace(bucket, versioning=Versioning.ENABLED))
+    with pytest.raises(errors.BucketChanged):
+        await store.update_bucket(bucket)
+    await put(store, changed, b"k")
+    with pytest.raises(errors.BucketNotEmpty):
+        await store.delete_bucket(bucket.name, bucket.bucket_id)
+    marker = await store.delete(changed, DeleteRequest(key=b"k"))
+    with pytest.raises(errors.BucketNotEmpty):
+        await store.delete_bucket(bucket.name, bucket.bucket_id)
+    await store.delete(changed, DeleteRequest(key=b"k", version_id=marker.version_id))
+    row = (await store.scan_versions(bucket.bucket_id, b"", None, None, 9))[0]
+    await store.delete(changed, DeleteRequest(key=b"k", version_id=row.version_id))
+    intent = await store.begin(changed, b"late")
+    await store.delete_bucket(bucket.name, bucket.bucket_id)
+    with pytest.raises(errors.NoSuchBucket):
+        await store.commit(intent, version_of(), NO_CONDITION)
+    assert await store.get_bucket(bucket.name) is None
+
+
+async def test_an_overwrite_replaces_and_notes_garbage_in_the_same_commit(store):
+    bucket = await bucket_of(store)
+    first = layout_of(1)
+    await put(store, bucket, b"k", layout=first)
+    await put(store, bucket, b"k", etag="b" * 32)
+    found = await store.get_version(bucket.bucket_id, b"k")
+    assert (found.etag, found.version_id, found.is_latest) == ("b" * 32, "null", True)
+    assert await garbage_of(store) == [first]
+    deleted = await store.delete(bucket, DeleteRequest(key=b"k"))
+    assert (deleted.existed, deleted.version_id, deleted.is_delete_marker) == (True, "", False)
+    assert await store.get_version(bucket.bucket_id, b"k") is None
+    assert len(await garbage_of(store)) == 2
+    await store.finish_garbage([note.note_id for note in await store.due_garbage(1 << 62, 9)])
+    assert await store.garbage_count() == 0
+
+
+async def test_versions_markers_and_the_null_version(store):
+    bucket = await bucket_of(store)
+    await put(store, bucket, b"k", etag="0" * 32)
+    bucket = await store.update_bucket(msgspec.structs.replace(bucket, versioning=Versioning.ENABLED))
+    one = await put(store, bucket, b"k", etag="1" * 32)
+    marker = await store.delete(bucket, DeleteRequest(key=b"k"))
+    assert marker.is_delete_marker
+    assert (await store.get_version(bucket.bucket_id, b"k")).is_delete_marker
+    assert await keys_of(store, bucket) == []
+    assert (await store.get_version(bucket.bucket_id, b"k", one.version_id)).etag == "1" * 32
+    assert (await store.get_version(bucket.bucket_id, b"k", "null")).etag == "0" * 32
+    rows = await store.scan_versions(bucket.bucket_id, b"", None, None, 9)
+    assert [(r.version_id, r.is_latest) for r in rows] == [
+        (marker.version_id, True),
+        (one.version_id, False),
+        ("null", False),
+    ]
+    later = await store.scan_versions(bucket.bucket_id, b"k", rows[0].seq, None, 9)
+    assert [(r.version_id, r.is_latest) for r in later] == [(one.version_id, False), ("null", False)]
+    await store.delete(bucket, DeleteRequest(key=b"k", version_id=marker.version_id))
+    assert (await store.get_version(bucket.bucket_id, b"k")).etag == "1" * 32, "deleting a marker restores"
+    assert await keys_of(store, bucket) == [b"k"]
+    bucket = await store.update_bucket(msgspec.structs.replace(bucket, versioning=Versioning.SUSPENDED))
+    suspended = await put(store, bucket, b"k", etag="2" * 32)
+    assert suspended.version_id == "null"
+    assert [layout is not None for layout in await garbage_of(store)] == [True], "the old null version"
+    assert (await store.get_version(bucket.bucket_id, b"k", "nonsense")) is None
+
+
+@pytest.mark.parametrize("versioning", [Versioning.OFF, Versioning.ENABLED])
+async def test_64_racing_creators_of_a_key_have_one_winner(store, versioning):
+    bucket = await bucket_of(store, versioning=versioning)
+    for number in range(10):
+        key = b"key-%d" % number
+        outcomes = await asyncio.gather(
+            *(put(store, bucket, key, NEW, etag=f"{n:032d}") for n in range(64)), return_exceptions=True
+        )
+        refused = [o for o in outcomes if isinstance(o, errors.PreconditionFailed)]
+        winners = [o for o in outcomes if not isinstance(o, Exception)]
+        assert (len(winners), len(refused)) == (1, 63)
+        assert (await store.get_version(bucket.bucket_id, key)).etag == winners[0].etag
+
+
+async def test_conditions_are_decided_at_the_commit(store):
+    bucket = await bucket_of(store)
+    with pytest.raises(errors.NoSuchKey):
+        await put(store, bucket, b"k", WriteCondition(if_match=("*",)))
+    await put(store, bucket, b"k", etag="a" * 32)
+    with pytest.raises(errors.PreconditionFailed):
+        await put(store, bucket, b"k", WriteCondition(if_match=("b" * 32,)))
+    await put(store, bucket, b"k", WriteCondition(if_match=("a" * 32,)), etag="c" * 32)
+    outcomes = await store.delete_many(
+        bucket,
+        [
+            DeleteRequest(key=b"k", condition=WriteCondition(if_match=("a" * 32,))),
+            DeleteRequest(key=b"absent"),
+            DeleteRequest(key=b"k"),
+        ],
+    )
+    assert isinstance(outcomes[0], errors.PreconditionFailed)
+    assert [outcome.existed for outcome in outcomes[1:]] == [False, True]
+
+
+async def test_keys_are_bytes_in_byte_order(store):
+    bucket = await bucket_of(store)
+    keys = [b"a", b"a/", b"a+1/", b"a//", "ü".encode(), b"\xf4\x8f\xbf\xbf", b"z" * 1024, b"A"]
+    for key in keys:
+        await put(store, bucket, key)
+    assert await keys_of(store, bucket) == sorted(keys)
+    assert [r.key for r in await store.scan(bucket.bucket_id, b"a", b"a/", 9)] == [b"a", b"a+1/"]
+    assert len(await store.scan(bucket.bucket_id, b"", None, 3)) == 3
+
+
+def upload_of(bucket, key=b"k", at=1):
+    return UploadRecord(
+        bucket_id=bucket.bucket_id,
+        key=key,
+        upload_id=new_upload_id(at),
+        initiated_us=at,
+        owner="1" * 12,
+        initiator="1" * 12,
+        attributes=Attributes(),
+    )
+
+
+def part_of(number):
+    return PartRecord(number=number, size=10, etag=f"{number:032x}", mtime_us=1, checksum=None, layout=layout_of())
+
+
+async def test_an_upload_completes_once_and_repeats_its_answer(store):
+    bucket = await bucket_of(store)
+    upload = upload_of(bucket)
+    await store.create_upload(upload)
+    parts = [part_of(n) for n in (1, 2, 3)]
+    for part in parts:
+        await store.put_part(upload, part)
+    again = part_of(2)
+    await store.put_part(upload, again)
+    assert await garbage_of(store) == [parts[1].layout]
+    assert await store.list_parts(upload, 1, 9) == [again, parts[2]]
+    intent = await store.begin(bucket, b"k")
+    with pytest.raises(errors.InvalidPart):
+        await store.complete_upload(intent, upload, parts, version_of(), NO_CONDITION)
+    chosen = [parts[0], again]
+    outcomes = await asyncio.gather(
+        *(store.complete_upload(intent, upload, chosen, version_of(), NO_CONDITION) for _ in range(5))
+    )
+    assert len(set(outcomes)) == 1
+    assert parts[2].layout in await garbage_of(store), "a part that was not named is garbage"
+    assert (await store.get_upload(bucket.bucket_id, b"k", upload.upload_id)).completed == outcomes[0]
+    with pytest.raises(errors.NoSuchUpload):
+        await store.put_part(upload, part_of(9))
+    with pytest.raises(errors.NoSuchUpload):
+        await store.abort_upload(upload)
+    assert await store.list_uploads(bucket.bucket_id, b"", "", None, 9) == []
+
+
+async def test_uploads_are_listed_in_order_and_abort_leaves_nothing(store):
+    bucket = await bucket_of(store)
+    uploads = [upload_of(bucket, key, at) for key, at in ((b"b", 1), (b"a", 3), (b"a", 2))]
+    for upload in uploads:
+        await store.create_upload(upload)
+    rows = await store.list_uploads(bucket.bucket_id, b"", "", None, 9)
+    assert [(r.key, r.initiated_us) for r in rows] == [(b"a", 2), (b"a", 3), (b"b", 1)]
+    rest = await store.list_uploads(bucket.bucket_id, b"a", rows[0].upload_id, None, 9)
+    assert [r.initiated_us for r in rest] == [3, 1]
+    with pytest.raises(errors.BucketNotEmpty):
+        await store.delete_bucket(bucket.name, bucket.bucket_id)
+    await store.put_part(uploads[0], part_of(1))
+    for upload in uploads:
+        await store.abort_upload(upload)
+    assert len(await garbage_of(store)) == 1
+    assert await store.get_upload(bucket.bucket_id, b"b", uploads[0].upload_id) is None
+    await store.delete_bucket(bucket.name, bucket.bucket_id)
+
+
+async def test_repairs_maps_and_leases(store):
+    bucket = await bucket_of(store)
+    rows = [RepairRow(1, bytes([n]) * 16, (5,)) for n in (1, 2)]
+    await put(store, bucket, b"k", repairs=rows)
+    assert await store.list_repairs(b"", 9) == rows
+    assert await store.list_repairs(rows[0].stripe_id, 9) == rows[1:]
+    await store.finish_repairs(rows[:1])
+    assert await store.repair_count() == 1
+    assert await store.get_map() is None
+    await store.publish_map(0, 1, b"one")
+    with pytest.raises(errors.StaleEpoch):
+        await store.publish_map(0, 1, b"other")
+    assert await store.get_map() == (1, b"one")
+    lease = await store.acquire_lease("repair", "a", 30)
+    assert await store.acquire_lease("repair", "b", 30) is None
+    renewed = await store.acquire_lease("repair", "a", 30)
+    await store.release_lease(lease)
+    assert await store.acquire_lease("repair", "b", 30) is None, "an old lease releases nothing"
+    await store.release_lease(renewed)
+    assert (await store.acquire_lease("repair", "b", 30)).owner == "b"
+
+
+async def test_the_mutable_part_changes_only_from_what_was_read(store):
+    bucket = await bucket_of(store)
+    await put(store, bucket, b"k")
+    read = (await store.get_version(bucket.bucket_id, b"k")).mutable
+    tagged = msgspec.structs.replace(read, tags={"a": "b"})
+    assert (await store.update_mutable(bucket.bucket_id, b"k", None, tagged)).mutable.rev == read.rev + 1
+    with pytest.raises(errors.ObjectChanged):
+        await store.update_mutable(bucket.bucket_id, b"k", None, tagged)
+    with pytest.raises(errors.NoSuchKey):
+        await store.update_mutable(bucket.bucket_id, b"none", None, tagged)
+
+
+KILLED = """
+import asyncio, os, sys
+sys.path.insert(0, sys.argv[2])
+from test_metadata_store import *
+async def run():
+    store = EmbeddedStore(sys.argv[1], SystemClock(), garbage_grace_seconds=0)
+    await store.open()
+    bucket = await store.get_bucket("bucket")
+    async def write(n):
+        while True:
+            key = os.urandom(8).hex().encode()
+            await put(store, bucket, key)
+            os.write(1, key + b"\\n")
+    await asyncio.gather(*(write(n) for n in range(8)))
+asyncio.run(run())
+"""
+
+
+async def test_acknowledged_commits_survive_kill_9(tmp_path):
+    path = str(tmp_path / "metadata.db")
+    store = EmbeddedStore(path, SystemClock(), garbage_grace_seconds=0)
+    await store.open()
+    bucket = await bucket_of(store)
+    told = []
+    for _ in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", KILLED, path, os.path.dirname(__file__)], stdout=subprocess.PIPE
+        )
+        first = process.stdout.readline()
+        await asyncio.sleep(0.2)
+        process.send_signal(signal.SIGKILL)
+        rest, _ = process.communicate()
+        told += [line for line in (first + rest).split(b"\n") if len(line) == 16]
+        await put(store, bucket, b"beside")  # another process writes on
+    assert len(told) > 20
+    for key in told:
+        assert await store.get_version(bucket.bucket_id, key) is not None
+    listed = set(await keys_of_all(store, bucket))
+    assert set(told) <= listed
+    await store.close()
+
+
+async def keys_of_all(store, bucket):
+    return [row.key for row in await store.scan(bucket.bucket_id, b"", None, 1_000_000)]
+
+
+async def test_a_file_of_another_schema_is_refused(tmp_path):
+    path = tmp_path / "metadata.db"
+    path.write_bytes(b"this is no database, and long enough to be noticed as such" * 20)
+    with pytest.raises(ConfigError, match="cannot be used"):
+        await EmbeddedStore(str(path), SystemClock(), garbage_grace_seconds=0).open()
