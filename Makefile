@@ -1,5 +1,5 @@
 # Every target does its own set-up: a bare Debian with Python 3.11 and make is enough.
-# VENV_DIR=... puts the environment elsewhere; ARGS=... is handed to `dolmen dev` (run) and to pytest (test).
+# VENV_DIR=... puts the environment elsewhere; ARGS=... is handed to pytest.
 
 VENV_DIR ?= .venv
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
@@ -9,24 +9,21 @@ RUNTIME := $(VENV_DIR)/.installed-runtime
 DEVELOP := $(VENV_DIR)/.installed-develop
 PINS := pyproject.toml constraints.txt scripts/install.sh
 
-.PHONY: help install run test check bench generate lock clean
+.PHONY: help install test check generate lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 $(RUNTIME): $(PINS)
-	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,cli
+	@scripts/install.sh "$(VENV_DIR)" gateway,datanode
 	@touch $@
 
 $(DEVELOP): $(PINS) $(RUNTIME)
-	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,cli,dev
+	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,dev
 	@touch $@
 
-install: $(RUNTIME)  ## make .venv with the `dolmen` command
-	@echo "installed: $(VENV_DIR)/bin/dolmen"
-
-run: $(RUNTIME)  ## an S3 endpoint on http://127.0.0.1:9000 that keeps its data in ./data
-	@exec $(VENV_DIR)/bin/dolmen dev ./data $(ARGS)
+install: $(RUNTIME)  ## make .venv with the packages
+	@echo "installed: $(VENV_DIR)"
 
 test: $(DEVELOP)  ## the whole test suite, one worker for each core
 	$(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q $(ARGS)
@@ -39,9 +36,6 @@ check: $(DEVELOP)  ## linter, types, layers, generated files
 
 generate: $(DEVELOP)  ## write the generated files again
 	@scripts/generate.sh "$(VENV_DIR)"
-
-bench: $(DEVELOP)  ## rates, latencies and CPU costs beside the floors of the same machine
-	$(VENV_DIR)/bin/python tests/bench/run.py $(ARGS)
 
 lock:  ## resolve constraints.txt again from pyproject.toml
 	@scripts/lock.sh

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from awscrt import checksums as crt
+from awscrt import checksums as crt  # type: ignore[import-untyped]
 from crc32c import crc32c
 from isal import isal_zlib
 from typing_extensions import Buffer

@@ -153,8 +153,8 @@ class _Peer(asyncio.Protocol):
         """Queue one frame; the future gets the decoded reply or a ``DatanodeError``."""
         future: asyncio.Future[object] = self._loop.create_future()
         if self._closed or len(self._waiting) >= self._limits.requests_max:
-            error = Unreachable("the client is closed") if self._closed else Overloaded(f"{self._name}: too many requests in flight")
-            future.set_exception(error)
+            busy = Overloaded(f"{self._name}: too many requests in flight")
+            future.set_exception(Unreachable("the client is closed") if self._closed else busy)
             return future
         if not self._ready and self._connecting is None:
             if self._loop.time() < self._retry_at:

@@ -91,7 +91,9 @@ class _Sealed:
 class Disk:
     """An open disk. Everything here is synchronous; the server decides in which thread a commit runs."""
 
-    def __init__(self, location: str, io: DiskIo, superblock: DiskSuperblock, lock_fd: int, volume_bytes: int, reserve: int) -> None:
+    def __init__(
+        self, location: str, io: DiskIo, superblock: DiskSuperblock, lock_fd: int, volume_bytes: int, reserve: int
+    ) -> None:
         self.location = location
         self.uuid = superblock.disk_uuid
         self.state = "ready"

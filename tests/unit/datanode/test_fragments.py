@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -202,7 +203,7 @@ def test_a_failed_fdatasync_is_not_acknowledged_and_never_retried(tmp_path):
 class OrderIo(OsDiskIo):
     """Notes the order of writes and syncs."""
 
-    calls: list[str] = []
+    calls: ClassVar[list[str]] = []
 
     def pwrite(self, fd, parts, offset):
         OrderIo.calls.append("write")

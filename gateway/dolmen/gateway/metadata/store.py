@@ -165,8 +165,8 @@ class MetadataStore(Protocol):
     ) -> Committed:
         """THE commit point. Replaced data is noted as garbage, ``repairs`` become durable, in the same commit.
 
-        Raises ``PreconditionFailed``, ``NoSuchKey`` (If-Match on nothing), ``NoSuchBucket``, ``IntentExpired``. After any of these the
-        caller aborts. After ``MetadataUnknown`` it must not.
+        Raises ``PreconditionFailed``, ``NoSuchKey`` (If-Match on nothing), ``NoSuchBucket``, ``IntentExpired``. After any of
+        these the caller aborts. After ``MetadataUnknown`` it must not.
         """
         ...
 

@@ -23,6 +23,7 @@ from dolmen.gateway.objects.cluster import ClusterView
 from dolmen.gateway.objects.memory import MemoryBudget
 
 HEDGE_SECONDS = 1.0  # a data fragment slower than this is replaced by parity; about 100 healthy reads long
+ROUND_PAUSES_SECONDS = (0.0, 0.1, 0.5)  # a datanode that restarts is back, and reconnected to, within this
 PREFETCH_STRIPES = 2  # of one download: one being sent, one on its way
 
 
@@ -186,12 +187,13 @@ class ObjectReader:
         return True
 
     async def _degraded(self, span: Span) -> list[memoryview]:
-        """Collect any k' whole fragments and decode; at most two rounds, the second on a fresh map.
+        """Collect any k' whole fragments and decode, in a few rounds: the later ones on a fresh map.
 
-        The second round also asks disks in the penalty box: an answer late is better than none.
+        They also ask disks in the penalty box: an answer late is better than none.
         """
-        for round_number in range(2):
+        for round_number, pause_seconds in enumerate(ROUND_PAUSES_SECONDS):
             if round_number:
+                await asyncio.sleep(pause_seconds)
                 await self._cluster.refresh()
             fragments = await self._collect(span.stripe, ask_all=round_number > 0)
             if len(fragments) >= span.stripe.narrow_k:

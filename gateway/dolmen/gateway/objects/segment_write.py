@@ -73,7 +73,7 @@ class SegmentWriter:
                     while len(piece):
                         if filled == len(buffer):
                             full = memoryview(buffer)
-                            buffer, filled = b"", 0  # given away: its room is freed with the stripe
+                            buffer, filled = bytearray(), 0  # given away: its room is freed with the stripe
                             hashing = await self._flush(full, room, hashing, update)
                             buffer = await self._new_buffer(room)
                         taken = min(len(buffer) - filled, len(piece))

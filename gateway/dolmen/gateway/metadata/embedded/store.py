@@ -170,7 +170,8 @@ class EmbeddedStore(EmbeddedUploads):
 
     async def get_version(self, bucket_id: bytes, key: bytes, version_id: str | None = None) -> VersionRecord | None:
         with translated(), self._reader:  # one snapshot
-            return objects.read_version(self._reader, bucket_id, key, version_id)
+            found = objects.read_version(self._reader, bucket_id, key, version_id)
+        return found
 
     async def delete(self, bucket: BucketRecord, request: DeleteRequest) -> Deleted:
         def run(connection: Connection) -> Deleted:
@@ -207,7 +208,8 @@ class EmbeddedStore(EmbeddedUploads):
         self, bucket_id: bytes, start: bytes, start_seq: int | None, end: bytes | None, limit: int
     ) -> list[ListRow]:
         with translated(), self._reader:
-            return objects.scan_versions(self._reader, bucket_id, start, start_seq, end, limit)
+            rows = objects.scan_versions(self._reader, bucket_id, start, start_seq, end, limit)
+        return rows
 
     # ---- maintenance ---------------------------------------------------------------------------------------------
 

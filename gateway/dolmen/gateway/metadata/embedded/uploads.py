@@ -112,8 +112,9 @@ class EmbeddedUploads:
         bound, values = ("AND key < ?", (end,)) if end is not None else ("", ())
         with translated():
             rows = self._reader.execute(
-                "SELECT record FROM uploads WHERE bucket_id = ? AND completed_us IS NULL AND (key, upload_id) > (?, ?) "
-                f"{bound} ORDER BY key, upload_id LIMIT ?",  # noqa: S608
+                "SELECT record FROM uploads WHERE bucket_id = ? AND completed_us IS NULL "  # noqa: S608
+                "AND (key, upload_id) > (?, ?) "
+                f"{bound} ORDER BY key, upload_id LIMIT ?",
                 (bucket_id, start, after_upload_id, *values, limit),
             ).fetchall()
         return [_told(_upload.decode(blob(raw))) for (raw,) in rows]
