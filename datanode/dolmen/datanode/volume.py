@@ -13,6 +13,7 @@ from dolmen.datanode.disk_io import DiskIo
 from dolmen.datanode.record import PAGE_BYTES, Header, decode_header, header_length_of
 
 WRITE_AHEAD_BYTES = 4 << 20  # zeros written ahead of the appends: overwriting written space syncs 1.4 times faster
+WRITE_AHEAD_BATCH_BYTES_MAX = 256 * 1024  # larger batches gain nothing: they would only be written twice
 _ZEROS = bytes(1 << 20)
 
 
@@ -71,7 +72,8 @@ class Volume:
 
     def sync(self) -> None:
         """Make everything appended durable. Raises ``OSError``: the volume must then never be written again."""
-        if self._written < self.end + WRITE_AHEAD_BYTES // 2:
+        small = self.end - self.durable <= WRITE_AHEAD_BATCH_BYTES_MAX
+        if small and self._written < self.end + WRITE_AHEAD_BYTES // 8:
             self._write_ahead()
         covered = self.end
         self._io.fdatasync(self.fd)
