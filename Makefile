@@ -15,11 +15,11 @@ help:  ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
 
 $(RUNTIME): $(PINS)
-	@scripts/install.sh "$(VENV_DIR)" gateway,datanode
+	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,cli
 	@touch $@
 
 $(DEVELOP): $(PINS) $(RUNTIME)
-	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,dev
+	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,operator,cli,dev
 	@touch $@
 
 install: $(RUNTIME)  ## make .venv with the packages
