@@ -17,7 +17,7 @@ from typing_extensions import Buffer
 
 from dolmen.core.fragment import BLOCK_BYTES
 
-__all__ = ["ALGORITHMS", "Hasher", "block_crcs", "combine", "composite", "crc32c", "new_hasher"]
+__all__ = ["ALGORITHMS", "DIGEST_BYTES", "Hasher", "block_crcs", "combine", "composite", "crc32c", "new_hasher"]
 
 
 class Hasher(Protocol):
@@ -45,13 +45,48 @@ class _Crc:
         return self._value.to_bytes(self._size, "big")
 
 
+class _XxHash:
+    """An xxHash as a hasher; the library's object can be finished once only."""
+
+    __slots__ = ("_digest", "_hash")
+
+    def __init__(self, xxhash: crt.XXHash) -> None:
+        self._hash = xxhash
+        self._digest: bytes | None = None
+
+    def update(self, data: Buffer, /) -> None:
+        self._hash.update(data)
+
+    def digest(self) -> bytes:
+        if self._digest is None:
+            self._digest = self._hash.finalize()
+        return self._digest
+
+
 _CRCS: dict[str, tuple[Callable[[Buffer, int], int], Callable[[int, int, int], int], int]] = {
     "CRC32": (isal_zlib.crc32, crt.combine_crc32, 4),
     "CRC32C": (crc32c, crt.combine_crc32c, 4),
     "CRC64NVME": (crt.crc64nvme, crt.combine_crc64nvme, 8),
 }
-_HASHES = {"SHA1": "sha1", "SHA256": "sha256", "MD5": "md5"}
-ALGORITHMS = frozenset({*_CRCS, *_HASHES})
+_HASHES = {"SHA1": "sha1", "SHA256": "sha256", "SHA512": "sha512", "MD5": "md5"}
+_XXHASHES: dict[str, Callable[[], crt.XXHash]] = {
+    "XXHASH64": crt.XXHash.new_xxhash64,
+    "XXHASH3": crt.XXHash.new_xxhash3_64,
+    "XXHASH128": crt.XXHash.new_xxhash3_128,
+}
+ALGORITHMS = frozenset({*_CRCS, *_HASHES, *_XXHASHES})
+DIGEST_BYTES = {
+    "CRC32": 4,
+    "CRC32C": 4,
+    "CRC64NVME": 8,
+    "SHA1": 20,
+    "SHA256": 32,
+    "SHA512": 64,
+    "MD5": 16,
+    "XXHASH64": 8,
+    "XXHASH3": 8,
+    "XXHASH128": 16,
+}
 
 
 def new_hasher(algorithm: str) -> Hasher:
@@ -61,6 +96,8 @@ def new_hasher(algorithm: str) -> Hasher:
         return _Crc(function, size)
     if algorithm in _HASHES:
         return hashlib.new(_HASHES[algorithm], usedforsecurity=False)
+    if algorithm in _XXHASHES:
+        return _XxHash(_XXHASHES[algorithm]())
     raise ValueError(f"unknown checksum algorithm {algorithm!r}")
 
 

@@ -62,6 +62,7 @@ class MessageKind(enum.IntEnum):
     PUSH_MAP = 20
     STAT = 21
     STAT_REPLY = 22
+    PING = 23  # answered by OK from the event loop, whatever the disks do
 
 
 class ErrorCode(enum.IntEnum):
@@ -178,6 +179,10 @@ class StatReply(msgspec.Struct, frozen=True, array_like=True):
 
 class StatusRequest(msgspec.Struct, frozen=True, array_like=True):
     pass
+
+
+class Ping(msgspec.Struct, frozen=True, array_like=True):
+    """Is the process there at all?"""
 
 
 class DiskStatus(msgspec.Struct, frozen=True):

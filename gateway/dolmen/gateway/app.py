@@ -1,0 +1,266 @@
+"""The composition root of a gateway process: the only place where implementations are chosen and wired."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+from dolmen.core.address import TcpAddress, parse_address
+from dolmen.core.clock import Clock, SystemClock
+from dolmen.core.erasure import require_isal
+from dolmen.core.errors import ConfigError, DolmenError
+from dolmen.core.ids import StripeIds
+from dolmen.core.process import tune_malloc
+from dolmen.core.settings import Setting, at_least, parse
+from dolmen.core.telemetry.admin import AdminServer
+from dolmen.core.telemetry.log import configure, get_logger
+from dolmen.datanode.client import DatanodeClient
+from dolmen.gateway.auth.accounts import load_accounts
+from dolmen.gateway.http import metrics
+from dolmen.gateway.http.door import FrontDoor
+from dolmen.gateway.http.protocol import S3Protocol
+from dolmen.gateway.metadata.embedded.store import EmbeddedStore
+from dolmen.gateway.metadata.store import MetadataStore
+from dolmen.gateway.objects.cluster import ClusterView
+from dolmen.gateway.objects.memory import MemoryBudget
+from dolmen.gateway.objects.read import ObjectReader
+from dolmen.gateway.objects.stripe_write import StripeWriter
+from dolmen.gateway.services import Services
+
+KEY_BYTES_MIN = 32
+BACKLOG = 1024  # connections that wait for an accept: a burst of clients at the start of a test
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(flag="listen", help="Address of the S3 endpoint", unit="HOST:PORT"),
+    Setting(flag="listen-fd", help="Number of an inherited listening socket, instead of --listen", parse=at_least(0)),
+    Setting(flag="metadata", help="Where metadata is kept", unit="embedded:PATH", required=True),
+    Setting(flag="cluster-id", help="The cluster's id", unit="32 hex digits", required=True),
+    Setting(flag="cluster-key-file", help="File with the secret between the processes", unit="path", parse=Path, required=True),
+    Setting(flag="root-keys-file", help="TOML file with the root account's access key", unit="path", parse=Path, required=True),
+    Setting(flag="accounts", help="TOML file of declared accounts", unit="path", parse=Path),
+    Setting(flag="admin-listen", help="Address of health and metrics", unit="HOST:PORT or unix:PATH", required=True),
+    Setting(
+        flag="region",
+        help="The region that this endpoint is",
+        default="us-east-1",
+        reason="what SDKs sign for when nothing is configured",
+    ),
+    Setting(flag="domain", help="A domain below which bucket.domain addresses a bucket", unit="name", repeated=True),
+    Setting(
+        flag="garbage-grace-seconds",
+        help="How long data that was deleted or replaced stays readable for reads in flight",
+        default=60.0,
+        unit="seconds",
+        reason="longer than a download of one stripe takes on a slow link; the space comes back soon",
+        parse=at_least(0, float),
+    ),
+    Setting(
+        flag="write-budget-bytes",
+        help="Memory for stripes on their way to disks, with their fragments",
+        default=96 << 20,
+        unit="bytes",
+        reason="keeps a process below 300 MiB under 64 large uploads",
+        parse=at_least(8 << 20),
+    ),
+    Setting(
+        flag="read-budget-bytes",
+        help="Memory for stripes read ahead of slow clients",
+        default=48 << 20,
+        unit="bytes",
+        reason="keeps a process below 300 MiB under 64 large downloads",
+        parse=at_least(4 << 20),
+    ),
+    Setting(
+        flag="digest-threads",
+        help="Threads for the digests of large bodies",
+        default=2,
+        unit="threads",
+        reason="more threads than cores only wait for each other",
+        parse=at_least(1),
+    ),
+    Setting(
+        flag="keep-alive-seconds",
+        help="How long an idle client connection is kept",
+        default=75,
+        unit="seconds",
+        reason="above the 60 s of common load balancers, so that they close first",
+        parse=at_least(1),
+    ),
+    Setting(
+        flag="drain-seconds",
+        help="How long requests in flight may go on after SIGTERM",
+        default=20,
+        unit="seconds",
+        reason="below the 30 s that Kubernetes waits",
+        parse=at_least(0),
+    ),
+    Setting(flag="log-level", help="debug, info, warning or error", default="info"),
+)
+
+
+def open_metadata(url: str, clock: Clock, grace_seconds: float) -> MetadataStore:
+    """Choose the backend by its URL: ``embedded:PATH``. Raises ``ConfigError``."""
+    kind, _, rest = url.partition(":")
+    if kind == "embedded" and rest:
+        return EmbeddedStore(rest, clock, garbage_grace_seconds=grace_seconds)
+    raise ConfigError(f"metadata {url!r} is not of the form embedded:PATH")
+
+
+def read_key(path: Path) -> bytes:
+    """The cluster key. Raises ``ConfigError``."""
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(f"cluster key {path}: {error.strerror}") from error
+    if len(key) < KEY_BYTES_MIN:
+        raise ConfigError(f"cluster key {path} is shorter than {KEY_BYTES_MIN} bytes")
+    return key
+
+
+def _listener(settings: argparse.Namespace) -> socket.socket:
+    if settings.listen_fd is not None:
+        try:
+            return socket.socket(fileno=settings.listen_fd)
+        except OSError as error:
+            raise ConfigError(f"--listen-fd {settings.listen_fd}: {error.strerror}") from error
+    if settings.listen is None:
+        raise ConfigError("dolmen gateway: --listen or --listen-fd is required")
+    address = parse_address(settings.listen)
+    if not isinstance(address, TcpAddress):
+        raise ConfigError(f"--listen {settings.listen!r} is not HOST:PORT")
+    listener = socket.socket(socket.AF_INET6 if ":" in address.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((address.host, address.port))
+    except OSError as error:
+        raise ConfigError(f"cannot listen on {settings.listen}: {error.strerror}") from error
+    listener.listen(BACKLOG)
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours: uvicorn would raise them again at the end and turn a clean stop into a failure."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+class Gateway:
+    """One gateway process."""
+
+    def __init__(self, settings: argparse.Namespace) -> None:
+        clock = SystemClock()
+        self._settings = settings
+        self._log = get_logger("gateway")
+        self._store = open_metadata(settings.metadata, clock, settings.garbage_grace_seconds)
+        self._client = DatanodeClient(
+            cluster_id=settings.cluster_id, cluster_key=read_key(settings.cluster_key_file)
+        )
+        self._cluster = ClusterView(self._store, self._client, clock)
+        write_budget = MemoryBudget(settings.write_budget_bytes)
+        read_budget = MemoryBudget(settings.read_budget_bytes)
+        metrics.BUFFERS.set_function(lambda: write_budget.in_use + read_budget.in_use)
+        self._services = Services(
+            store=self._store,
+            cluster=self._cluster,
+            stripe_writer=StripeWriter(self._cluster, self._client),
+            reader=ObjectReader(self._cluster, self._client, read_budget),
+            ids=StripeIds(clock),
+            write_budget=write_budget,
+            clock=clock,
+            accounts=load_accounts(settings.root_keys_file, settings.accounts),
+            region=settings.region,
+            domains=tuple(settings.domain),
+        )
+        self._listener = _listener(settings)
+        self._stopping = False
+
+    def _ready(self) -> tuple[bool, str]:
+        if self._stopping:
+            return False, "stopping"
+        return (True, "ok") if self._cluster.ready else (False, "no cluster map yet")
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT."""
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(self._settings.digest_threads, thread_name_prefix="digest"))
+        await self._store.open()
+        await self._cluster.refresh()
+        follow = loop.create_task(self._cluster.follow())
+        admin = AdminServer(self._settings.admin_listen, self._ready)
+        await admin.start()
+        server = _Server(self._config())
+
+        def stop() -> None:
+            self._stopping = True
+            server.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        self._log.info("serving", region=self._services.region)
+        try:
+            await server.serve([self._listener])
+        finally:
+            follow.cancel()
+            await asyncio.gather(follow, return_exceptions=True)
+            await self._client.close()
+            await self._store.close()
+            await admin.stop()
+
+    def _config(self) -> uvicorn.Config:
+        door = FrontDoor(self._services)
+        rest = Starlette()
+        rest.router.default = door.serve_rest
+        door.rest = rest
+        # uvicorn logs a broken answer as an error of the application; the front door has logged why already.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        return uvicorn.Config(
+            door,
+            http=S3Protocol,
+            ws="none",
+            loop="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            proxy_headers=False,
+            timeout_keep_alive=self._settings.keep_alive_seconds,
+            timeout_graceful_shutdown=self._settings.drain_seconds,
+            backlog=BACKLOG,
+        )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Entry point of ``dolmen gateway``; returns the exit code."""
+    try:
+        settings = parse("dolmen gateway", "Serve S3.", SETTINGS, argv)
+        configure(settings.log_level, "gateway")
+        require_isal()
+        tune_malloc()
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            gateway = Gateway(settings)
+            runner.run(gateway.run())
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - the one line that the caller of a command sees
+        return 2
+    except DolmenError as error:
+        print(f"dolmen gateway: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0

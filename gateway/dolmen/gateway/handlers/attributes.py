@@ -1,0 +1,148 @@
+"""What a client says about an object, checked: system metadata, user metadata, storage class, tags, what we refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl
+
+from dolmen.gateway.metadata.records import Attributes, MutablePart
+from dolmen.gateway.s3.fault import S3Fault
+
+USER_METADATA_BYTES_MAX = 2 * 1024  # S3's limit on names and values together
+TAGS_MAX = 10  # S3's limit of tags on an object
+TAG_KEY_CHARACTERS_MAX = 128
+TAG_VALUE_CHARACTERS_MAX = 256
+
+STORAGE_CLASSES = frozenset(
+    {
+        "STANDARD",
+        "REDUCED_REDUNDANCY",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "GLACIER",
+        "DEEP_ARCHIVE",
+        "OUTPOSTS",
+        "GLACIER_IR",
+        "SNOW",
+        "EXPRESS_ONEZONE",
+        "FSX_OPENZFS",
+        "FSX_ONTAP",
+    }
+)
+
+NOTHING_MUTABLE = MutablePart()
+
+# Refused with NotImplemented until the part of the store behind them exists: ignoring them would break a promise.
+_REFUSED_HEADERS = (
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-customer-algorithm",
+    "x-amz-server-side-encryption-customer-key",
+    "x-amz-copy-source-server-side-encryption-customer-algorithm",
+    "x-amz-object-lock-mode",
+    "x-amz-object-lock-retain-until-date",
+    "x-amz-object-lock-legal-hold",
+    "x-amz-write-offset-bytes",
+)
+_GRANT_HEADERS = (
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+)
+_ACLS_OF_OWNER = frozenset({"private", "bucket-owner-full-control"})  # what "ACLs disabled" accepts
+
+
+def refuse_unsupported(headers: Mapping[str, str]) -> None:
+    """Raises for headers whose promise we could not keep."""
+    for name in _REFUSED_HEADERS:
+        if name in headers:
+            raise S3Fault(
+                "NotImplemented",
+                fields=(("Header", name),),
+            )
+    if headers.get("x-amz-acl", "private") not in _ACLS_OF_OWNER or any(
+        name in headers for name in _GRANT_HEADERS
+    ):
+        raise S3Fault("AccessControlListNotSupported")
+
+
+def user_metadata(headers: Mapping[str, str]) -> dict[str, str]:
+    """``x-amz-meta-*`` by name; raises MetadataTooLarge."""
+    found = {name[11:]: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
+    if found:
+        size = sum(len(name.encode()) + len(value.encode()) for name, value in found.items())
+        if size > USER_METADATA_BYTES_MAX:
+            raise S3Fault(
+                "MetadataTooLarge",
+                fields=(("Size", str(size)), ("MaxSizeAllowed", str(USER_METADATA_BYTES_MAX))),
+            )
+    return found
+
+
+def storage_class(headers: Mapping[str, str]) -> str:
+    """The class asked for; raises InvalidStorageClass for names that S3 does not know."""
+    name = headers.get("x-amz-storage-class", "STANDARD")
+    if name not in STORAGE_CLASSES:
+        raise S3Fault("InvalidStorageClass", fields=(("StorageClassRequested", name),))
+    return name
+
+
+def content_encoding(value: str) -> str:
+    """``aws-chunked`` describes the transfer, not the object: it is never stored."""
+    kept = [token.strip() for token in value.split(",") if token.strip().lower() != "aws-chunked"]
+    return ",".join(token for token in kept if token)
+
+
+def attributes_of(headers: Mapping[str, str]) -> Attributes:
+    """Attributes of a new object from the headers of PutObject, CreateMultipartUpload or a replacing copy."""
+    return Attributes(
+        content_type=headers.get("content-type", ""),
+        cache_control=headers.get("cache-control", ""),
+        content_disposition=headers.get("content-disposition", ""),
+        content_encoding=content_encoding(headers.get("content-encoding", "")),
+        content_language=headers.get("content-language", ""),
+        expires=headers.get("expires", ""),
+        website_redirect=_redirect(headers.get("x-amz-website-redirect-location", "")),
+        user_metadata=user_metadata(headers),
+        storage_class=storage_class(headers),
+    )
+
+
+def _redirect(value: str) -> str:
+    if value and not value.startswith(("/", "http://", "https://")):
+        raise S3Fault("InvalidRedirectLocation")
+    return value
+
+
+def check_tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Tags within S3's limits. Raises BadRequest, InvalidTag."""
+    if len(pairs) > TAGS_MAX:
+        raise S3Fault("BadRequest", f"Object tags cannot be greater than {TAGS_MAX}")
+    tags = dict(pairs)
+    if len(tags) != len(pairs):
+        raise S3Fault("InvalidTag", "Cannot provide multiple Tags with the same key")
+    for name, value in pairs:
+        if not 0 < len(name) <= TAG_KEY_CHARACTERS_MAX or name.startswith("aws:"):
+            raise S3Fault("InvalidTag", "The TagKey you have provided is invalid", fields=(("TagKey", name),))
+        if len(value) > TAG_VALUE_CHARACTERS_MAX:
+            raise S3Fault("InvalidTag", "The TagValue you have provided is invalid", fields=(("TagKey", name),))
+    return tags
+
+
+def tags_of(headers: Mapping[str, str]) -> MutablePart:
+    """The mutable part with the tags of ``x-amz-tagging`` (a query string); raises InvalidArgument, InvalidTag."""
+    text = headers.get("x-amz-tagging")
+    if not text:
+        return NOTHING_MUTABLE
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=TAGS_MAX + 1)
+    except ValueError as error:
+        raise S3Fault(
+            "InvalidArgument",
+            "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters "
+            "without tag name duplicates.",
+            fields=(("ArgumentName", "x-amz-tagging"), ("ArgumentValue", text)),
+        ) from error
+    return MutablePart(tags=check_tags(pairs))

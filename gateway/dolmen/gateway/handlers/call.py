@@ -1,0 +1,63 @@
+"""One S3 call: what every handler is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dolmen.gateway.auth.accounts import Account
+from dolmen.gateway.http.body import Body
+from dolmen.gateway.http.request import Request
+from dolmen.gateway.metadata.records import BucketRecord, VersionRecord
+from dolmen.gateway.s3.dates import http_date
+from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.operations import Operation
+from dolmen.gateway.services import Services
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that was authenticated, routed and authorised."""
+
+    services: Services
+    request: Request
+    operation: Operation
+    account: Account
+    bucket_name: str  # as the client wrote it
+    key: bytes
+    streamed_body: Body | None = None
+    found_bucket: BucketRecord | None = None
+
+    @property
+    def bucket(self) -> BucketRecord:
+        """The addressed bucket; the front door has looked it up for every operation that needs one."""
+        if self.found_bucket is None:
+            raise S3Fault("NoSuchBucket", fields=(("BucketName", self.bucket_name),))
+        return self.found_bucket
+
+    @property
+    def body(self) -> Body:
+        """The payload of an operation that stores one."""
+        assert self.streamed_body is not None
+        return self.streamed_body
+
+    @property
+    def key_text(self) -> str:
+        return self.key.decode()
+
+
+def require_version(record: VersionRecord | None, call: Call, version_id: str | None) -> VersionRecord:
+    """The version to read, or S3's error: a delete marker is a 404 (current) or a 405 (named)."""
+    if record is None:
+        if version_id is not None:
+            raise S3Fault("NoSuchVersion", fields=(("Key", call.key_text), ("VersionId", version_id)))
+        raise S3Fault("NoSuchKey", fields=(("Key", call.key_text),))
+    if not record.is_delete_marker:
+        return record
+    headers = (("x-amz-delete-marker", "true"), ("x-amz-version-id", record.version_id))
+    if version_id is None:
+        raise S3Fault("NoSuchKey", fields=(("Key", call.key_text),), headers=headers)
+    raise S3Fault(
+        "MethodNotAllowed",
+        fields=(("Method", call.request.method), ("ResourceType", "DeleteMarker")),
+        headers=(*headers, ("allow", "DELETE"), ("last-modified", http_date(record.mtime_us))),
+    )

@@ -1,0 +1,227 @@
+"""CopyObject and UploadPartCopy: the bytes are read and written anew.
+
+Two objects never share stripes: shared data deleted under a living reference is how other stores lost objects
+(ceph tracker 70746, ceph PR 16732), and a copy costs no more than a client's download and upload would.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from dolmen.core.checksums import ALGORITHMS
+from dolmen.core.layout import ObjectLayout
+from dolmen.gateway.auth.authorize import authorize
+from dolmen.gateway.handlers.attributes import attributes_of, refuse_unsupported, tags_of
+from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.conditions import write_condition
+from dolmen.gateway.handlers.headers import checksum_members, version_headers
+from dolmen.gateway.handlers.multipart import check_part_number, find_upload, keep_part, part_checksum_algorithm
+from dolmen.gateway.handlers.object_write import commit_or_abort, note_garbage
+from dolmen.gateway.http.digests import CHECKSUM_DEFAULT, DigestPlan, Digests
+from dolmen.gateway.http.request import Headers
+from dolmen.gateway.metadata.records import (
+    Attributes,
+    BucketRecord,
+    MutablePart,
+    NewVersion,
+    PartRecord,
+    Versioning,
+    VersionRecord,
+)
+from dolmen.gateway.objects.segment_write import SegmentWriter, Written
+from dolmen.gateway.s3.conditions import CopyConditions, check_copy_source
+from dolmen.gateway.s3.copy_source import parse_source
+from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.model.inputs_generated import CopyObjectInput, UploadPartCopyInput
+from dolmen.gateway.s3.model.outputs_generated import (
+    CopyObjectOutput,
+    CopyObjectResult,
+    CopyPartResult,
+    UploadPartCopyOutput,
+)
+from dolmen.gateway.s3.ranges import copy_range
+from dolmen.gateway.s3.render import Response, render
+
+COPY_BYTES_MAX = 5 * 1024**3  # S3's limit of one CopyObject; larger objects are copied part by part
+
+
+class Source(msgspec.Struct):
+    """The object to copy from."""
+
+    bucket: BucketRecord
+    record: VersionRecord
+
+
+async def find_source(call: Call) -> Source:
+    """The source version, authorised, its conditions checked. Raises NoSuchBucket, NoSuchKey, NoSuchVersion, AccessDenied."""
+    headers = call.request.headers
+    services = call.services
+    bucket_name, key, version_id = parse_source(headers["x-amz-copy-source"])
+    bucket = await services.store.get_bucket(services.accounts.stored_bucket_name(call.account, bucket_name))
+    if bucket is None:
+        raise S3Fault("NoSuchBucket", fields=(("BucketName", bucket_name),))
+    decision = authorize(
+        call.account, "s3:GetObject", bucket.owner, headers.get("x-amz-source-expected-bucket-owner")
+    )
+    if not decision.allowed:
+        raise S3Fault(decision.code)
+    record = await services.store.get_version(bucket.bucket_id, key, version_id)
+    if record is not None and record.is_delete_marker and version_id is not None:
+        raise S3Fault(
+            "InvalidRequest",
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        )
+    if record is None or record.is_delete_marker:
+        if version_id is not None:
+            raise S3Fault("NoSuchVersion", fields=(("Key", key.decode()), ("VersionId", version_id)))
+        raise S3Fault("NoSuchKey", fields=(("Key", key.decode()),))
+    check_copy_source(CopyConditions.of(headers), record.etag, record.mtime_us)
+    return Source(bucket, record)
+
+
+def copy_digests(algorithm: str) -> Digests:
+    """MD5 and one S3 checksum of the bytes as they are copied."""
+    return Digests(DigestPlan(), algorithm, with_md5=True)
+
+
+async def copy_bytes(
+    call: Call, layout: ObjectLayout, start: int, end: int, writer: SegmentWriter, digests: Digests
+) -> Written:
+    """Read [start, end) of a layout and write it as a new segment; on error what was stored is garbage."""
+
+    async def pieces() -> AsyncIterator[memoryview]:
+        async for group in call.services.reader.stream(layout, start, end):
+            for piece in group:
+                yield piece
+
+    try:
+        written = await writer.write(pieces(), end - start, digests.update)
+    except BaseException:
+        await note_garbage(call.services, writer.garbage())
+        raise
+    await note_garbage(call.services, written.garbage)
+    return written
+
+
+def _is_self_copy(call: Call, source: Source, given: CopyObjectInput) -> bool:
+    """A copy onto itself must change something (metadata, class, encryption); S3 refuses it otherwise."""
+    return (
+        source.bucket.bucket_id == call.bucket.bucket_id
+        and source.record.key == call.key
+        and source.record.is_latest
+        and given.metadata_directive != "REPLACE"
+        and given.storage_class is None
+        and given.website_redirect_location is None
+    )
+
+
+def _check_request(given: CopyObjectInput, source: Source) -> None:
+    for name, value in (("metadata", given.metadata_directive), ("tagging", given.tagging_directive)):
+        if value not in (None, "COPY", "REPLACE"):
+            raise S3Fault("InvalidArgument", f"Unknown {name} directive.")
+    if given.checksum_algorithm and given.checksum_algorithm.upper() not in ALGORITHMS:
+        raise S3Fault("InvalidRequest", "Checksum algorithm provided is unsupported.")
+    if source.record.size > COPY_BYTES_MAX:
+        raise S3Fault(
+            "InvalidRequest",
+            f"The specified copy source is larger than the maximum allowable size for a copy source: {COPY_BYTES_MAX}",
+        )
+
+
+def _copied_attributes(call: Call, given: CopyObjectInput, old: Attributes) -> Attributes:
+    """The source's description or the request's, as the directive says; class and redirect are always the request's."""
+    asked = attributes_of(call.request.headers)
+    if given.metadata_directive == "REPLACE":
+        return asked
+    return msgspec.structs.replace(
+        old, parts=(), storage_class=asked.storage_class, website_redirect=asked.website_redirect
+    )
+
+
+async def copy_object(call: Call, given: CopyObjectInput) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
+    headers = call.request.headers
+    refuse_unsupported(headers)
+    condition = write_condition(headers)
+    source = await find_source(call)
+    _check_request(given, source)
+    if _is_self_copy(call, source, given):
+        raise S3Fault(
+            "InvalidRequest",
+            "This copy request is illegal because it is trying to copy an object to itself without changing the "
+            "object's metadata, storage class, website redirect location or encryption attributes.",
+        )
+    services = call.services
+    old = source.record.attributes
+    kept = old.checksum.algorithm if old.checksum is not None else CHECKSUM_DEFAULT
+    digests = copy_digests((given.checksum_algorithm or kept).upper())
+    attributes = _copied_attributes(call, given, old)
+    replace_tags = given.tagging_directive == "REPLACE"
+    mutable = tags_of(headers) if replace_tags else MutablePart(tags=source.record.mutable.tags)
+    intent = await services.store.begin(call.bucket, call.key)
+    try:
+        writer = services.segment_writer(call.bucket, call.key, intent.write_id)
+        written = await copy_bytes(call, source.record.layout, 0, source.record.size, writer, digests)
+    except BaseException:
+        await services.store.abort(intent, ObjectLayout())
+        raise
+    checksum = digests.checksum()
+    version = NewVersion(
+        size=source.record.size,
+        etag=digests.md5_hex(),
+        owner=call.bucket.owner,
+        attributes=msgspec.structs.replace(attributes, checksum=checksum),
+        layout=written.layout,
+        mutable=mutable,
+    )
+    committed = await commit_or_abort(services, intent, version, condition, written)
+    result = CopyObjectResult(
+        e_tag=f'"{version.etag}"', last_modified=committed.mtime_us, **checksum_members(checksum)
+    )
+    answer = render(call.operation, CopyObjectOutput(copy_object_result=result))
+    answer.headers.extend(version_headers(committed.version_id, committed.versioning))
+    answer.headers.extend(source_version_headers(source))
+    return answer
+
+
+def source_version_headers(source: Source) -> Headers:
+    """``x-amz-copy-source-version-id`` for sources in buckets that were ever versioned."""
+    if source.bucket.versioning is Versioning.OFF:
+        return []
+    return [(b"x-amz-copy-source-version-id", source.record.version_id.encode())]
+
+
+async def upload_part_copy(call: Call, given: UploadPartCopyInput) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
+    refuse_unsupported(call.request.headers)
+    number = check_part_number(given.part_number)
+    upload = await find_upload(call, given.upload_id)
+    source = await find_source(call)
+    start, end = 0, source.record.size
+    if given.copy_source_range is not None:
+        start, end = copy_range(given.copy_source_range, source.record.size)
+    if end - start > COPY_BYTES_MAX:
+        raise S3Fault("EntityTooLarge", fields=(("MaxSizeAllowed", str(COPY_BYTES_MAX)),))
+    services = call.services
+    digests = copy_digests(part_checksum_algorithm(upload))
+    writer = services.segment_writer(call.bucket, call.key, uuid.uuid4().bytes, number)
+    written = await copy_bytes(call, source.record.layout, start, end, writer, digests)
+    part = PartRecord(
+        number=number,
+        size=end - start,
+        etag=digests.md5_hex(),
+        mtime_us=services.clock.now_us(),
+        checksum=digests.checksum(),
+        layout=written.layout,
+    )
+    await keep_part(call, upload, part, written)
+    shown = part.checksum if upload.checksum_algorithm else None
+    result = CopyPartResult(
+        e_tag=f'"{part.etag}"', last_modified=part.mtime_us, **checksum_members(shown, with_type=False)
+    )
+    answer = render(call.operation, UploadPartCopyOutput(copy_part_result=result))
+    answer.headers.extend(source_version_headers(source))
+    return answer

@@ -1,0 +1,83 @@
+"""GetObjectAttributes: what is known of an object without its bytes."""
+
+from __future__ import annotations
+
+from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.headers import checksum_members, version_headers
+from dolmen.gateway.metadata.records import VersionRecord
+from dolmen.gateway.s3.conditions import ReadConditions, check_read
+from dolmen.gateway.s3.dates import http_date
+from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.model.inputs_generated import GetObjectAttributesInput
+from dolmen.gateway.s3.model.outputs_generated import (
+    Checksum as ChecksumOutput,
+)
+from dolmen.gateway.s3.model.outputs_generated import (
+    GetObjectAttributesOutput,
+    GetObjectAttributesParts,
+    ObjectPart,
+)
+from dolmen.gateway.s3.render import Response, render
+
+PARTS_PAGE_MAX = 1000  # S3's page of GetObjectAttributes
+ATTRIBUTES = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
+
+
+async def get_object_attributes(call: Call, given: GetObjectAttributesInput) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html"""
+    wanted = {name.strip() for name in call.request.headers.get("x-amz-object-attributes", "").split(",")}
+    if not wanted or not wanted <= ATTRIBUTES:
+        raise S3Fault(
+            "InvalidArgument",
+            "Invalid attribute name specified.",
+            fields=(
+                ("ArgumentName", "x-amz-object-attributes"),
+                ("ArgumentValue", call.request.headers.get("x-amz-object-attributes", "")),
+            ),
+        )
+    record = await call.services.store.get_version(call.bucket.bucket_id, call.key, given.version_id)
+    record = require_version(record, call, given.version_id)
+    check_read(ReadConditions.of(call.request.headers), record.etag, record.mtime_us)
+    attributes = record.attributes
+    checksum = attributes.checksum if "Checksum" in wanted else None
+    answer = render(
+        call.operation,
+        GetObjectAttributesOutput(
+            e_tag=record.etag if "ETag" in wanted else None,
+            checksum=ChecksumOutput(**checksum_members(checksum)) if checksum is not None else None,
+            object_parts=_parts(given, record) if "ObjectParts" in wanted and attributes.parts else None,
+            storage_class=attributes.storage_class if "StorageClass" in wanted else None,
+            object_size=record.size if "ObjectSize" in wanted else None,
+        ),
+    )
+    answer.headers.append((b"last-modified", http_date(record.mtime_us).encode()))
+    answer.headers.extend(version_headers(record.version_id, call.bucket.versioning))
+    return answer
+
+
+def _parts(given: GetObjectAttributesInput, record: VersionRecord) -> GetObjectAttributesParts:
+    limit = min(given.max_parts if given.max_parts is not None else PARTS_PAGE_MAX, PARTS_PAGE_MAX)
+    after = int(given.part_number_marker or 0)
+    parts = record.attributes.parts
+    left = [part for part in parts if part.number > after]
+    page = left[:limit]
+    with_checksums = any(part.checksum is not None for part in parts) and (
+        record.attributes.checksum is not None and record.attributes.checksum.type == "COMPOSITE"
+    )
+    return GetObjectAttributesParts(
+        total_parts_count=len(parts),
+        part_number_marker=after,
+        next_part_number_marker=page[-1].number if page else 0,
+        max_parts=limit,
+        is_truncated=len(left) > len(page),
+        parts=[
+            ObjectPart(
+                part_number=part.number,
+                size=part.size,
+                **checksum_members(part.checksum, with_type=False),
+            )
+            for part in page
+        ]
+        if with_checksums
+        else None,
+    )

@@ -1,0 +1,91 @@
+"""DeleteObject and DeleteObjects."""
+
+from __future__ import annotations
+
+from dolmen.core.errors import DolmenError
+from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.http.request import Headers
+from dolmen.gateway.http.translate import fault_of
+from dolmen.gateway.metadata.records import NO_CONDITION, Deleted, DeleteRequest, Versioning, WriteCondition
+from dolmen.gateway.s3.conditions import parse_etags
+from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.model.inputs_generated import DeleteObjectInput, DeleteObjectsInput, ObjectIdentifier
+from dolmen.gateway.s3.model.outputs_generated import DeletedObject, DeleteObjectsOutput, Error
+from dolmen.gateway.s3.names import check_key
+from dolmen.gateway.s3.render import Response, render
+
+DELETE_OBJECTS_MAX = 1000  # S3's limit of one DeleteObjects
+
+
+def _condition(etag: str | None, size: int | None, mtime_us: int | None) -> WriteCondition:
+    if etag is None and size is None and mtime_us is None:
+        return NO_CONDITION
+    return WriteCondition(if_match=parse_etags(etag) if etag else (), if_match_size=size, if_match_mtime_us=mtime_us)
+
+
+async def delete_object(call: Call, given: DeleteObjectInput) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
+    condition = _condition(given.if_match, given.if_match_size, given.if_match_last_modified_time)
+    request = DeleteRequest(key=call.key, version_id=given.version_id, condition=condition)
+    deleted = await call.services.store.delete(call.bucket, request)
+    headers: Headers = []
+    if deleted.is_delete_marker:
+        headers.append((b"x-amz-delete-marker", b"true"))
+    if call.bucket.versioning is not Versioning.OFF and (deleted.version_id or given.version_id):
+        headers.append((b"x-amz-version-id", (deleted.version_id or given.version_id or "").encode()))
+    return Response(204, headers, b"")
+
+
+async def delete_objects(call: Call, given: DeleteObjectsInput) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+
+    Each object is deleted or reported on its own; the others are not held up by a refused one.
+    """
+    wanted = (given.delete.objects if given.delete is not None else None) or []
+    quiet = given.delete is not None and bool(given.delete.quiet)
+    if not 0 < len(wanted) <= DELETE_OBJECTS_MAX:
+        raise S3Fault("MalformedXML")
+    requests: list[DeleteRequest] = []
+    outcomes: list[Deleted | Exception | None] = []
+    for identifier in wanted:
+        try:
+            requests.append(_request(identifier))
+            outcomes.append(None)
+        except S3Fault as refused:
+            outcomes.append(refused)
+    done = iter(await call.services.store.delete_many(call.bucket, requests))
+    outcomes = [next(done) if outcome is None else outcome for outcome in outcomes]
+    deleted: list[DeletedObject] = []
+    errors: list[Error] = []
+    for identifier, outcome in zip(wanted, outcomes, strict=True):
+        if isinstance(outcome, Deleted):
+            if not quiet:
+                deleted.append(_told(call, identifier, outcome))
+        elif isinstance(outcome, DolmenError):
+            fault = fault_of(outcome, call.bucket_name, identifier.key or "", call.account.account_id)
+            errors.append(
+                Error(key=identifier.key, version_id=identifier.version_id, code=fault.code, message=fault.message)
+            )
+        elif outcome is not None:
+            raise outcome
+    return render(call.operation, DeleteObjectsOutput(deleted=deleted, errors=errors))
+
+
+def _request(identifier: ObjectIdentifier) -> DeleteRequest:
+    return DeleteRequest(
+        key=check_key((identifier.key or "").encode()),
+        version_id=identifier.version_id or None,
+        condition=_condition(identifier.e_tag, identifier.size, identifier.last_modified_time),
+    )
+
+
+def _told(call: Call, identifier: ObjectIdentifier, outcome: Deleted) -> DeletedObject:
+    """One <Deleted>: a removed version is named by VersionId, a marker by DeleteMarkerVersionId as well."""
+    versioned = call.bucket.versioning is not Versioning.OFF
+    marker = outcome.version_id if outcome.is_delete_marker and versioned else None
+    return DeletedObject(
+        key=identifier.key,
+        version_id=identifier.version_id,
+        delete_marker=True if outcome.is_delete_marker else None,
+        delete_marker_version_id=marker,
+    )

@@ -1,0 +1,120 @@
+"""GetObject and HeadObject: one metadata read, then the bytes of a range."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.headers import checksum_headers, object_headers
+from dolmen.gateway.http.request import Headers
+from dolmen.gateway.http.send import Streamed
+from dolmen.gateway.metadata.records import VersionRecord
+from dolmen.gateway.objects.read import spans
+from dolmen.gateway.s3.conditions import ReadConditions, check_read
+from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.model.inputs_generated import GetObjectInput, HeadObjectInput
+from dolmen.gateway.s3.ranges import content_range, part_span, resolve_range
+from dolmen.gateway.s3.render import Response
+
+_OVERRIDES = (
+    ("response_cache_control", b"cache-control"),
+    ("response_content_disposition", b"content-disposition"),
+    ("response_content_encoding", b"content-encoding"),
+    ("response_content_language", b"content-language"),
+    ("response_content_type", b"content-type"),
+    ("response_expires", b"expires"),
+)
+_CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-since")
+
+
+def _overridden(call: Call, headers: Headers) -> Headers:
+    """Apply the ``response-*`` parameters (only signed requests get here)."""
+    query = call.request.query
+    for name, header in _OVERRIDES:
+        value = query.get(name.replace("_", "-"))
+        if value is not None:
+            headers = [pair for pair in headers if pair[0] != header]
+            headers.append((header, value.encode()))
+    return headers
+
+
+async def _find(call: Call, version_id: str | None) -> VersionRecord:
+    found = await call.services.store.get_version(call.bucket.bucket_id, call.key, version_id)
+    record = require_version(found, call, version_id)
+    headers = call.request.headers
+    if any(name in headers for name in _CONDITIONS):
+        check_read(ReadConditions.of(headers), record.etag, record.mtime_us)
+    return record
+
+
+def _span(given: GetObjectInput | HeadObjectInput, record: VersionRecord) -> tuple[int, int, bool]:
+    """(start, end, partial): what part of the object is asked for."""
+    if given.part_number is not None:
+        if given.range is not None:
+            raise S3Fault("InvalidRequest", "Cannot specify both Range header and partNumber query parameter")
+        sizes = [part.size for part in record.attributes.parts] or [record.size]
+        start, end = part_span(given.part_number, sizes)
+        return start, end, True
+    found = None if given.range is None else resolve_range(given.range, record.size)
+    if found is None:
+        return 0, record.size, False
+    return found[0], found[1], True
+
+
+def _head(
+    call: Call, given: GetObjectInput | HeadObjectInput, record: VersionRecord
+) -> tuple[int, Headers, int, int]:
+    """(status, headers, start, end) of the answer to a read."""
+    start, end, partial = _span(given, record)
+    headers = object_headers(record, call.bucket.versioning)
+    if call.request.query:
+        headers = _overridden(call, headers)
+    headers.append((b"content-length", str(end - start).encode()))
+    if partial and record.size:
+        headers.append((b"content-range", content_range(start, end, record.size).encode()))
+    attributes = record.attributes
+    if given.part_number is not None and attributes.parts:
+        headers.append((b"x-amz-mp-parts-count", str(len(attributes.parts)).encode()))
+    if (given.checksum_mode or "").upper() == "ENABLED":
+        if not partial:
+            headers.extend(checksum_headers(attributes.checksum))
+        elif given.part_number is not None and attributes.parts:
+            headers.extend(checksum_headers(attributes.parts[given.part_number - 1].checksum))
+    return (206 if partial else 200), headers, start, end
+
+
+async def head_object(call: Call, given: HeadObjectInput) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
+    record = await _find(call, given.version_id)
+    status, headers, _, _ = _head(call, given, record)
+    return Response(status, headers, b"")
+
+
+async def get_object(call: Call, given: GetObjectInput) -> Response | Streamed:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+
+    The first stripe is read before the status is sent, so that missing data is a 503 and not a broken connection.
+    """
+    record = await _find(call, given.version_id)
+    status, headers, start, end = _head(call, given, record)
+    if start == end:
+        return Response(status, headers, b"")
+    reader = call.services.reader
+    layout = record.layout
+    first = next(spans(layout, start, end))
+    if first.end - first.start == end - start:
+        pieces = await reader.read_span(first)
+        return Streamed(status, headers, _once(pieces), end - start)
+    stream = reader.stream(layout, start, end)
+    pieces = await anext(stream)
+    return Streamed(status, headers, _chained(pieces, stream), end - start)
+
+
+async def _once(pieces: list[memoryview]) -> AsyncIterator[list[memoryview]]:
+    yield pieces
+
+
+async def _chained(first: list[memoryview], rest: AsyncIterator[list[memoryview]]) -> AsyncIterator[list[memoryview]]:
+    yield first
+    async for pieces in rest:
+        yield pieces

@@ -1,0 +1,223 @@
+"""The front door: every request is addressed, authenticated, routed, authorised, handled, answered, counted.
+
+A raw ASGI application. Requests for objects are served right here; Starlette, whose routing costs as much as parsing
+HTTP, carries the rest (``rest``).
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from dolmen.core.errors import ClientFault, Corruption, DolmenError, Unavailable
+from dolmen.core.telemetry.log import get_logger
+from dolmen.gateway.auth.accounts import Account
+from dolmen.gateway.auth.authorize import authorize
+from dolmen.gateway.auth.sigv4 import Signed, SignedRequest, authenticate
+from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.table import handler_of
+from dolmen.gateway.http import metrics
+from dolmen.gateway.http.body import Body
+from dolmen.gateway.http.request import ClientGone, Receive, Request, Scope, Send
+from dolmen.gateway.http.send import HOST_ID, Streamed, send_response, send_stream
+from dolmen.gateway.http.translate import fault_of
+from dolmen.gateway.metadata.records import BucketRecord
+from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.names import address, check_key
+from dolmen.gateway.s3.operations import Operation
+from dolmen.gateway.s3.parse import parse_input
+from dolmen.gateway.s3.render import Response, render_fault
+from dolmen.gateway.s3.route import route
+from dolmen.gateway.services import Services
+
+XML_BYTES_MAX = 1 << 20  # no configuration of S3 is larger (a policy has 20 KB at most)
+XML_BYTES_MAX_OF = {
+    "DeleteObjects": 8 << 20,  # 1,000 keys of 1,024 bytes, each byte up to six characters in XML
+    "CompleteMultipartUpload": 4 << 20,  # 10,000 parts with an ETag and a SHA-256 each
+}
+UNROUTED = "Unrouted"  # the operation's name in metrics and logs until it is known
+
+
+@dataclass(slots=True)
+class Attempt:
+    """What is known of a request so far; an error is told in terms of it."""
+
+    request: Request
+    began_seconds: float
+    bucket: str | None = None
+    key: bytes | None = None
+    account: Account | None = None
+    operation: str = UNROUTED
+    answered: bool = False
+
+    @property
+    def key_text(self) -> str:
+        return "" if self.key is None else self.key.decode("utf-8", "replace")
+
+    @property
+    def resource(self) -> str:
+        """The <Resource> of an error: the path as S3 shows it."""
+        if self.bucket is None:
+            return "/"
+        return f"/{self.bucket}" if self.key is None else f"/{self.bucket}/{self.key_text}"
+
+
+class FrontDoor:
+    """The ASGI application of a gateway."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._log = get_logger("s3")
+        self.rest = self.serve_rest  # replaced by the composition root
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        attempt = Attempt(Request(scope, receive), time.perf_counter())
+        request = attempt.request
+        try:
+            attempt.bucket, attempt.key = address(
+                request.headers.get("host", ""), request.raw_path, self._services.domains
+            )
+        except S3Fault as fault:
+            await self._refuse(attempt, fault, send)
+            return
+        if attempt.key is not None:
+            await self._serve(attempt, send)
+        else:
+            scope["dolmen.attempt"] = attempt
+            await self.rest(scope, receive, send)
+
+    async def serve_rest(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What Starlette hands over: requests for buckets and for the service."""
+        await self._serve(scope["dolmen.attempt"], send)
+
+    async def _serve(self, attempt: Attempt, send: Send) -> None:
+        metrics.IN_FLIGHT.inc()
+        status = 499  # the client went away, as other servers count it
+        try:
+            answer = await self._answer(attempt)
+            attempt.answered = True
+            status = answer.status
+            if isinstance(answer, Streamed):
+                await send_stream(send, attempt.request, answer)
+            else:
+                await send_response(send, attempt.request, answer)
+        except ClientGone:
+            return
+        except Exception as error:  # noqa: BLE001 - the last fence: whatever went wrong is answered as S3 answers
+            status = await self._failed(attempt, error, send)
+        finally:
+            metrics.IN_FLIGHT.dec()
+            metrics.count(attempt.operation, status, time.perf_counter() - attempt.began_seconds)
+
+    async def _answer(self, attempt: Attempt) -> Response | Streamed:
+        services, request = self._services, attempt.request
+        signed = authenticate(
+            SignedRequest(
+                method=request.method,
+                raw_path=request.raw_path,
+                raw_query=request.raw_query,
+                headers=request.headers,
+                raw_headers=request.raw_headers,
+            ),
+            services.accounts,
+            services.clock.now_us(),
+            services.region,
+        )
+        attempt.account = signed.account if signed is not None else None
+        if request.raw_query:
+            request.parse_query()
+        level = "service" if attempt.bucket is None else "bucket" if attempt.key is None else "object"
+        operation = route(request.method, level, request.query, request.headers)
+        attempt.operation = operation.name
+        if attempt.key is not None:
+            check_key(attempt.key)
+        bucket = await self._find_bucket(attempt, operation)
+        account = self._authorized(attempt, operation, bucket)
+        body, document = await self._read_body(request, operation, signed)
+        given = parse_input(
+            operation, attempt.bucket or "", attempt.key_text, request.query, request.headers, document
+        )
+        call = Call(
+            services=services,
+            request=request,
+            operation=operation,
+            account=account,
+            bucket_name=attempt.bucket or "",
+            key=attempt.key or b"",
+            streamed_body=body,
+            found_bucket=bucket,
+        )
+        return await handler_of(operation.name)(call, given)
+
+    async def _find_bucket(self, attempt: Attempt, operation: Operation) -> BucketRecord | None:
+        if attempt.bucket is None or operation.name == "CreateBucket":
+            return None
+        services = self._services
+        name = attempt.bucket
+        if attempt.account is not None:
+            name = services.accounts.stored_bucket_name(attempt.account, name)
+        bucket = await services.store.get_bucket(name)
+        if bucket is None:
+            raise S3Fault("NoSuchBucket", fields=(("BucketName", attempt.bucket),))
+        return bucket
+
+    def _authorized(self, attempt: Attempt, operation: Operation, bucket: BucketRecord | None) -> Account:
+        decision = authorize(
+            attempt.account,
+            operation.action,
+            bucket.owner if bucket is not None else None,
+            attempt.request.headers.get("x-amz-expected-bucket-owner"),
+        )
+        if not decision.allowed or attempt.account is None:
+            self._log.debug("refused", operation=operation.name, reason=decision.reason)
+            raise S3Fault(decision.code or "AccessDenied")
+        return attempt.account
+
+    async def _read_body(
+        self, request: Request, operation: Operation, signed: Signed | None
+    ) -> tuple[Body | None, bytes]:
+        if operation.body == "stream":
+            return Body(request, signed, for_object=True), b""
+        if operation.body == "xml" and request.has_body:
+            body = Body(request, signed, for_object=False)
+            return None, await body.read(XML_BYTES_MAX_OF.get(operation.name, XML_BYTES_MAX))
+        return None, b""
+
+    async def _failed(self, attempt: Attempt, error: Exception, send: Send) -> int:
+        """Tell the client; once an answer has begun, the only honest thing left is to break the connection."""
+        self._note(attempt, error)
+        if attempt.answered:
+            raise BrokenAnswer from error
+        fault = fault_of(
+            error, attempt.bucket or "", attempt.key_text, attempt.account.account_id if attempt.account else ""
+        )
+        await self._refuse(attempt, fault, send)
+        return fault.status
+
+    def _note(self, attempt: Attempt, error: Exception) -> None:
+        """4xx are the client's; everything else is logged, corruption and surprises with their traceback."""
+        if isinstance(error, (S3Fault, ClientFault)):
+            return
+        where = {"operation": attempt.operation, "resource": attempt.resource, "request_id": attempt.request.request_id}
+        if isinstance(error, Unavailable):
+            self._log.warning("unavailable", error=str(error), **where)
+        elif isinstance(error, (Corruption, DolmenError)):
+            self._log.error("failed", error=str(error), **where)
+        else:
+            self._log.error("unexpected", exc_info=error, **where)
+
+    async def _refuse(self, attempt: Attempt, fault: S3Fault, send: Send) -> None:
+        request = attempt.request
+        metrics.ERRORS.labels(attempt.operation, fault.code).inc()
+        response = render_fault(
+            fault, resource=attempt.resource, request_id=request.request_id, host_id=HOST_ID
+        )
+        await send_response(send, request, response)
+
+
+class BrokenAnswer(Exception):
+    """The answer was begun and cannot be finished: uvicorn closes the connection."""
+
+

@@ -1,0 +1,139 @@
+"""One HTTP request as the S3 layer sees it: raw path and query for signing, decoded ones for the rest, a bounded body."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+from dolmen.gateway.s3.fault import S3Fault
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+BODY_IDLE_SECONDS = 60.0  # a client that sends nothing for so long is gone; AWS gives up after about 20 to 60 s
+DRAIN_BYTES_MAX = 1 << 20  # what is read and dropped so that a refused request does not cost its connection
+DRAIN_SECONDS = 2.0
+QUERY_FIELDS_MAX = 256  # more than any S3 operation has; bounds the work on hostile queries
+
+
+class ClientGone(Exception):
+    """The client closed the connection; nobody is left to answer."""
+
+
+class Request:
+    """Wraps the ASGI scope. Headers are copied first: httptools adds trailers to the scope's list later."""
+
+    __slots__ = (
+        "method",
+        "raw_path",
+        "raw_query",
+        "raw_headers",
+        "headers",
+        "query",
+        "request_id",
+        "client_address",
+        "secure",
+        "body_done",
+        "has_body",
+        "_receive",
+        "_received_any",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.method: str = scope["method"]
+        self.raw_path: bytes = scope["raw_path"].partition(b"?")[0]
+        self.raw_query: bytes = scope["query_string"]
+        self.raw_headers: list[tuple[bytes, bytes]] = [(n, v.strip()) for n, v in scope["headers"]]
+        self.headers = _header_dict(self.raw_headers)
+        self.request_id = os.urandom(8).hex().upper()
+        client = scope.get("client")
+        self.client_address: str = client[0] if client else ""
+        self.secure = scope.get("scheme") == "https"
+        self._receive = receive
+        self._received_any = False
+        length = self.headers.get("content-length")
+        self.has_body = (length is not None and length != "0") or "transfer-encoding" in self.headers
+        self.body_done = not self.has_body
+        self.query: dict[str, str] = {}
+
+    def parse_query(self) -> None:
+        """Fill ``query``; raises ``S3Fault`` on a query that cannot be read."""
+        self.query = parse_query(self.raw_query)
+
+    async def receive_piece(self) -> bytes | None:
+        """The next bytes of the body as they came; None at its end. Raises ``ClientGone``, ``S3Fault``."""
+        if self.body_done:
+            return None
+        self._received_any = True
+        try:
+            async with asyncio.timeout(BODY_IDLE_SECONDS):
+                message = await self._receive()
+        except TimeoutError as error:
+            raise S3Fault("RequestTimeout") from error
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if not message.get("more_body", False):
+            self.body_done = True
+        body: bytes = message.get("body", b"")
+        return body
+
+    async def drain(self) -> bool:
+        """Read and drop what is left of a small body; False when the connection must be closed instead."""
+        if self.body_done:
+            return True
+        if not self._received_any and "expect" in self.headers:
+            return False  # the client still waits for "100 Continue": it will not send
+        length = self.headers.get("content-length")
+        if length is None or not length.isdigit() or int(length) > DRAIN_BYTES_MAX:
+            return False
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                while not self.body_done:
+                    await self.receive_piece()
+        except (TimeoutError, S3Fault, ClientGone):
+            return False
+        return True
+
+
+def _header_dict(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Lower-case names to text (UTF-8, else Latin-1); repeated headers are joined as RFC 9110 says."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name = raw_name.decode("latin-1")
+        try:
+            value = raw_value.decode()
+        except UnicodeDecodeError:
+            value = raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
+
+
+def parse_query(raw: bytes) -> dict[str, str]:
+    """Names and values percent-decoded once, ``+`` is a space; the first of a repeated name counts."""
+    if not raw:
+        return {}
+    pairs = raw.split(b"&")
+    if len(pairs) > QUERY_FIELDS_MAX:
+        raise S3Fault("InvalidRequest", "Too many query parameters.")
+    query: dict[str, str] = {}
+    for pair in pairs:
+        if not pair:
+            continue
+        name, _, value = pair.partition(b"=")
+        query.setdefault(_decoded(name), _decoded(value))
+    return query
+
+
+def _decoded(raw: bytes) -> str:
+    if b"%" in raw or b"+" in raw:
+        raw = unquote_to_bytes(raw.replace(b"+", b" "))
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise S3Fault("InvalidURI", "Couldn't parse the specified URI.") from error

@@ -1,0 +1,37 @@
+"""What a request handler works with; put together once, in ``app.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dolmen.core.clock import Clock
+from dolmen.core.ids import StripeIds
+from dolmen.gateway.auth.accounts import Accounts
+from dolmen.gateway.metadata.records import BucketRecord
+from dolmen.gateway.metadata.store import MetadataStore
+from dolmen.gateway.objects.cluster import ClusterView
+from dolmen.gateway.objects.memory import MemoryBudget
+from dolmen.gateway.objects.read import ObjectReader
+from dolmen.gateway.objects.segment_write import SegmentWriter, write_target
+from dolmen.gateway.objects.stripe_write import StripeWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one gateway process."""
+
+    store: MetadataStore
+    cluster: ClusterView
+    stripe_writer: StripeWriter
+    reader: ObjectReader
+    ids: StripeIds
+    write_budget: MemoryBudget
+    clock: Clock
+    accounts: Accounts
+    region: str
+    domains: tuple[str, ...]
+
+    def segment_writer(self, bucket: BucketRecord, key: bytes, write_id: bytes, part_number: int = 0) -> SegmentWriter:
+        """A writer for one body of ``key``; ``write_id`` is the intent's, or fresh for a part."""
+        target = write_target(bucket.bucket_id, key, write_id, part_number)
+        return SegmentWriter(self.stripe_writer, self.ids, self.cluster.map, self.write_budget, target)

@@ -1,0 +1,157 @@
+"""A whole store for tests: ``dolmen dev`` in a process of its own, on free ports, in a directory of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+
+START_SECONDS = 60.0  # a loaded machine; a quiet one needs two or three
+STOP_SECONDS = 40.0
+POLL_SECONDS = 0.05
+REGION = "us-east-1"
+ROOT = ("AKIDOLMENROOT0000000", "root-secret-access-key-of-the-tests")
+ALICE = ("AKIDOLMENALICE000000", "alice-secret-access-key-of-the-tests")
+BOB = ("AKIDOLMENBOB00000000", "bob-secret-access-key-of-the-tests")
+ACCOUNTS = f"""
+[[account]]
+id = "111111111111"
+canonical_id = "{"a" * 64}"
+display_name = "alice"
+email = "alice@example.com"
+[[account.key]]
+access_key_id = "{ALICE[0]}"
+secret_access_key = "{ALICE[1]}"
+
+[[account]]
+id = "222222222222"
+canonical_id = "{"b" * 64}"
+display_name = "bob"
+email = "bob@example.com"
+tenant = "acme"
+[[account.key]]
+access_key_id = "{BOB[0]}"
+secret_access_key = "{BOB[1]}"
+"""
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class DevServer:
+    """``dolmen dev`` on one directory; it may be stopped, killed and started again."""
+
+    def __init__(self, directory: Path, *, workers: int = 1, options: tuple[str, ...] = ()) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.port = free_port()
+        self.admin_port = free_port()
+        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.admin = f"http://127.0.0.1:{self.admin_port}"
+        self._workers = workers
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "accounts.toml").write_text(ACCOUNTS)
+
+    @property
+    def command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "dolmen.cli", "dev", str(self.data)),
+            *("--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin_port}"),
+            *("--workers", str(self._workers), "--accounts", str(self.directory / "accounts.toml")),
+            *self._options,
+        ]
+
+    def start(self, *, wait: bool = True) -> None:
+        """Start it, and wait until S3 requests succeed."""
+        environment = {
+            **os.environ,
+            "DOLMEN_ROOT_ACCESS_KEY_ID": ROOT[0],
+            "DOLMEN_ROOT_SECRET_ACCESS_KEY": ROOT[1],
+        }
+        with (self.directory / "output.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                self.command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=environment, start_new_session=True
+            )
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self._process is not None
+            if self._process.poll() is not None:
+                raise RuntimeError(f"dolmen dev ended with {self._process.returncode}:\n{self.output()}")
+            if self.get("/readyz")[0] == 200:
+                return
+            time.sleep(POLL_SECONDS)
+        raise RuntimeError(f"dolmen dev is not ready ({self.get('/readyz')[1]!r}):\n{self.output()}")
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """A page of the admin address; (0, reason) when nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.admin}{path}", timeout=10) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read()
+        except OSError as error:
+            return 0, str(error).encode()
+
+    def status(self) -> dict[str, object]:
+        """``/v1/status``."""
+        code, body = self.get("/v1/status")
+        assert code == 200, body
+        found: dict[str, object] = json.loads(body)
+        return found
+
+    def output(self) -> str:
+        return (self.directory / "output.log").read_text(errors="replace")
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit code."""
+        if self._process is None:
+            return 0
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise
+
+    def kill(self) -> None:
+        """SIGKILL the supervisor; its children die with it."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def client(self, keys: tuple[str, str] = ROOT, **config: object):  # noqa: ANN201 - boto3 has no types
+        """A boto3 client with default settings; retries are off, so that tests see what the server says."""
+        settings = {"retries": {"total_max_attempts": 1, "mode": "standard"}, "max_pool_connections": 64, **config}
+        return boto3.session.Session().client(
+            "s3",
+            endpoint_url=self.endpoint,
+            region_name=REGION,
+            aws_access_key_id=keys[0],
+            aws_secret_access_key=keys[1],
+            config=Config(**settings),
+        )
