@@ -29,7 +29,7 @@ from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.client import DatanodeClient
 from dolmen.gateway.auth.accounts import load_accounts
 from dolmen.gateway.http import metrics
-from dolmen.gateway.http.door import FrontDoor
+from dolmen.gateway.door import FrontDoor
 from dolmen.gateway.http.protocol import S3Protocol
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.store import MetadataStore
