@@ -24,9 +24,10 @@ from dolmen.core.checksums import block_crcs
 from dolmen.core.cluster_map import ClusterMap, Disk
 from dolmen.core.errors import Unavailable
 from dolmen.core.fragment import FragmentMeta
+from dolmen.core.frames import FrameReader
 from dolmen.core.wire import ErrorCode, MessageKind
 
-JOIN_BYTES_MAX = 64 * 1024  # payloads up to this are copied behind their header: one buffer, one system call
+JOIN_BYTES_MAX = 16 * 1024  # payloads up to this are copied behind their header: cheaper than a buffer of its own in the write
 
 
 class DatanodeError(Unavailable):
@@ -86,8 +87,8 @@ class ClientLimits:
     """Bounds of one peer's connection."""
 
     requests_max: int = 4096  # in flight: beyond this a caller is told Overloaded at once
-    connect_seconds: float = 3.0
-    progress_seconds: float = 10.0  # nothing came although something is awaited: the connection is given up
+    connect_seconds: float = 2.0
+    progress_seconds: float = 2.0  # silent that long although something is awaited, a ping included: given up (SIGSTOP, dead host)
     backoff_seconds_min: float = 0.05
     backoff_seconds_max: float = 2.0  # a datanode that returns is used again within this
 
@@ -100,6 +101,7 @@ class Fragment:
     fragment_length: int
     first_block: int
     payload: memoryview
+    block_crcs: tuple[int, ...] = ()  # of the blocks in ``payload``
 
 
 def proof(key: bytes, role: str, client_nonce: bytes, server_nonce: bytes) -> bytes:
@@ -124,7 +126,33 @@ _REPLIES: dict[int, msgspec.msgpack.Decoder[msgspec.Struct]] = {
 }
 
 
-class _Peer(asyncio.Protocol):
+class _Link(asyncio.BufferedProtocol):
+    """One TCP or Unix connection to a peer; the next one is another object, so that a late end of this one harms nothing."""
+
+    def __init__(self, peer: _Peer) -> None:
+        self._peer = peer
+        self._reader = FrameReader(
+            peer.answered, header_bytes_max=wire.HEADER_BYTES_MAX, payload_bytes_max=wire.PAYLOAD_BYTES_MAX
+        )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._peer.link_made(self, cast("asyncio.Transport", transport))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._peer.link_lost(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._peer.heard()
+        try:
+            self._reader.received(nbytes)
+        except (wire.BadFrame, msgspec.MsgspecError) as error:
+            self._peer.broken(self, str(error))
+
+
+class _Peer:
     """One datanode: connects when first needed, fails what is in flight when the connection is lost."""
 
     def __init__(self, client: DatanodeClient, address: str, limits: ClientLimits) -> None:
@@ -137,11 +165,13 @@ class _Peer(asyncio.Protocol):
         self._connecting: asyncio.Task[None] | None = None
         self._ready = False
         self._waiting: dict[int, asyncio.Future[object]] = {}
-        self._queue: list[Buffer] = []
+        self._queue: list[bytes | memoryview] = []
         self._flush_scheduled = False
         self._next_id = 1
-        self._received = bytearray()
+        self._link: _Link | None = None
         self._progress = False
+        self._pinged = False
+        self._unsent_bytes = 0
         self._watch: asyncio.TimerHandle | None = None
         self._backoff_seconds = 0.0
         self._retry_at = 0.0
@@ -163,8 +193,8 @@ class _Peer(asyncio.Protocol):
             self._connecting = self._loop.create_task(self._connect())
         self._send(kind, header, payload, future)
         if self._watch is None:
-            self._progress = False
-            self._watch = self._loop.call_later(self._limits.progress_seconds, self._check_progress)
+            self._progress = True  # counts from now
+            self._schedule_watch()
         return future
 
     def _send(
@@ -173,13 +203,15 @@ class _Peer(asyncio.Protocol):
         request_id = self._next_id
         self._next_id = (self._next_id % 0xFFFF_FFFF) + 1
         self._waiting[request_id] = future
-        view = memoryview(payload) if payload is not None else memoryview(b"")
-        frame = wire.encode(kind, request_id, self._client.epoch, header, len(view))
-        if len(view) <= JOIN_BYTES_MAX:
-            self._queue.append(frame + view)
+        if payload is None:
+            self._queue.append(wire.encode(kind, request_id, self._client.epoch, header))
         else:
-            self._queue.append(frame)
-            self._queue.append(view)
+            size = memoryview(payload).nbytes
+            frame = wire.encode(kind, request_id, self._client.epoch, header, size)
+            if size <= JOIN_BYTES_MAX:
+                self._queue.append(b"".join((frame, payload)))
+            else:
+                self._queue += (frame, memoryview(payload))
         if self._ready and not self._flush_scheduled:
             self._flush_scheduled = True
             self._loop.call_soon(self._flush)
@@ -188,17 +220,33 @@ class _Peer(asyncio.Protocol):
         self._flush_scheduled = False
         if self._transport is not None and self._queue:
             queue, self._queue = self._queue, []
-            self._transport.writelines([memoryview(part) for part in queue])
+            self._transport.writelines(queue)
+
+    def _schedule_watch(self) -> None:
+        self._watch = self._loop.call_later(self._limits.progress_seconds / 2, self._check_progress)
 
     def _check_progress(self) -> None:
+        """Silence while something is awaited: first a ping (a slow disk is no dead process), then the end.
+
+        A send buffer that shrinks is progress too: a slow network delays the ping behind our own data.
+        """
         self._watch = None
         if not self._waiting:
             return
-        if not self._progress:
-            self._fail(Unreachable(f"{self._name}: no progress for {self._limits.progress_seconds} s"))
+        unsent_bytes = self._transport.get_write_buffer_size() if self._transport is not None else 0
+        if self._progress or unsent_bytes < self._unsent_bytes:
+            self._progress = self._pinged = False
+        elif self._pinged:
+            self._pinged = False
+            self._fail(Unreachable(f"{self._name}: no sign of life for {self._limits.progress_seconds} s"))
             return
-        self._progress = False
-        self._watch = self._loop.call_later(self._limits.progress_seconds, self._check_progress)
+        elif self._ready:
+            self._pinged = True
+            pong: asyncio.Future[object] = self._loop.create_future()
+            pong.add_done_callback(lambda future: future.exception())  # its failure is everybody's: told elsewhere
+            self._send(MessageKind.PING, wire.Ping(), None, pong)
+        self._unsent_bytes = unsent_bytes
+        self._schedule_watch()
 
     # ---- connection ----------------------------------------------------------------------------------------------
 
@@ -207,9 +255,9 @@ class _Peer(asyncio.Protocol):
         try:
             async with asyncio.timeout(self._limits.connect_seconds):
                 if isinstance(self._address, UnixAddress):
-                    await self._loop.create_unix_connection(lambda: self, self._address.path)
+                    await self._loop.create_unix_connection(lambda: _Link(self), self._address.path)
                 else:
-                    await self._loop.create_connection(lambda: self, self._address.host, self._address.port)
+                    await self._loop.create_connection(lambda: _Link(self), self._address.host, self._address.port)
                 await self._handshake()
         except (OSError, TimeoutError, DatanodeError) as error:
             self._connecting = None
@@ -239,17 +287,26 @@ class _Peer(asyncio.Protocol):
         self._queue = later
         return future
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._received.clear()
+    def link_made(self, link: _Link, transport: asyncio.Transport) -> None:
+        self._link, self._transport = link, transport
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        self._fail(Unreachable(f"{self._name}: connection lost"))
+    def link_lost(self, link: _Link) -> None:
+        if link is self._link:
+            self._transport = None
+            self._fail(Unreachable(f"{self._name}: connection lost"))
+
+    def broken(self, link: _Link, reason: str) -> None:
+        """The peer sent what is no frame of this protocol."""
+        if link is self._link:
+            self._fail(ProtocolError(f"{self._name}: {reason}"))
+
+    def heard(self) -> None:
+        """Bytes came."""
+        self._progress = True
 
     def _fail(self, error: DatanodeError) -> None:
         """Everything in flight ends with ``error``; the next request connects again, after a pause."""
-        transport, self._transport = self._transport, None
+        transport, self._transport, self._link = self._transport, None, None
         if transport is not None:
             transport.abort()
         self._ready = False
@@ -274,41 +331,24 @@ class _Peer(asyncio.Protocol):
 
     # ---- replies -------------------------------------------------------------------------------------------------
 
-    def data_received(self, data: bytes) -> None:
-        self._progress = True
-        self._received += data
-        at = 0
-        try:
-            while len(self._received) - at >= wire.PREFIX_BYTES:
-                prefix = bytes(self._received[at : at + wire.PREFIX_BYTES])
-                kind, request_id, _, header_bytes, payload_bytes, crc = wire.decode_prefix(prefix)
-                end = at + wire.PREFIX_BYTES + header_bytes + payload_bytes
-                if len(self._received) < end:
-                    break
-                start = at + wire.PREFIX_BYTES
-                header = bytes(self._received[start : start + header_bytes])
-                wire.verify_header(prefix, header, crc)
-                payload = bytes(memoryview(self._received)[start + header_bytes : end]) if payload_bytes else b""
-                self._answered(kind, request_id, header, payload)
-                at = end
-        except (wire.BadFrame, msgspec.MsgspecError) as error:
-            self._fail(ProtocolError(f"{self._name}: {error}"))
-            return
-        if at:
-            del self._received[:at]
-
-    def _answered(self, kind: int, request_id: int, header: bytes, payload: bytes) -> None:
+    def answered(
+        self, kind: int, request_id: int, _epoch: int, header: bytes | memoryview, payload: bytes | memoryview
+    ) -> None:
+        """One reply arrived."""
         future = self._waiting.pop(request_id, None)
         if future is None or future.done():
             return
         reply = _REPLIES[kind].decode(header) if kind in _REPLIES else None
-        if isinstance(reply, wire.Error):
-            future.set_exception(_ERRORS.get(reply.code, ProtocolError)(f"{self._name}: {reply.message}"))
-        elif isinstance(reply, wire.GetReply):
+        if isinstance(reply, wire.GetReply):
             if block_crcs(payload) != reply.block_crcs:
                 future.set_exception(FragmentCorrupt(f"{self._name}: block CRC does not match on arrival"))
-            else:
-                future.set_result(Fragment(reply.meta, reply.fragment_length, reply.first_block, memoryview(payload)))
+                return
+            fragment = Fragment(
+                reply.meta, reply.fragment_length, reply.first_block, memoryview(payload), reply.block_crcs
+            )
+            future.set_result(fragment)
+        elif isinstance(reply, wire.Error):
+            future.set_exception(_ERRORS.get(reply.code, ProtocolError)(f"{self._name}: {reply.message}"))
         else:
             future.set_result(reply)
 

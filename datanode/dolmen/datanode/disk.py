@@ -23,7 +23,7 @@ from dolmen.core.checksums import block_crcs
 from dolmen.core.errors import ConfigError, Corruption, DolmenError
 from dolmen.core.fragment import BLOCK_BYTES, FragmentMeta
 from dolmen.core.telemetry.log import get_logger
-from dolmen.core.wire import ErrorCode
+from dolmen.core.wire import PAYLOAD_BYTES_MAX, ErrorCode
 from dolmen.datanode.disk_io import DiskIo, OsDiskIo
 from dolmen.datanode.record import (
     KIND_FRAGMENT,
@@ -31,6 +31,7 @@ from dolmen.datanode.record import (
     PAGE_BYTES,
     FragmentBody,
     TrashBody,
+    decode_header,
     encode_header,
     fragment_body,
     padded,
@@ -40,7 +41,6 @@ from dolmen.datanode.volume import (
     Volume,
     VolumeSuperblock,
     decode_superblock,
-    read_header,
     scan,
     volume_name,
     volume_number,
@@ -218,38 +218,45 @@ class Disk:
 
     # ---- reading -------------------------------------------------------------------------------------------------
 
-    def _found(self, stripe_id: bytes, slot: int) -> tuple[Place, FragmentBody]:
+    def _found(self, stripe_id: bytes, slot: int, payload_bytes: int = 0) -> tuple[Place, FragmentBody, bytes]:
+        """Place and body of a fragment, and what was read: its header and the first ``payload_bytes`` behind it."""
         place = self._index.get((stripe_id, slot))
         if place is None:
             raise Refused(ErrorCode.NOT_HERE, "no such fragment on this disk")
         sealed = self._volumes[place.volume]
         try:
-            header = read_header(self._io, sealed.fd, place.offset, sealed.seed)
+            raw = self._io.pread(sealed.fd, place.header_length + min(payload_bytes, place.payload_length), place.offset)
         except OSError as error:
             raise Refused(ErrorCode.FRAGMENT_CORRUPT, f"cannot be read: {error.strerror}") from error
+        header = decode_header(sealed.seed, raw)
         if header is None or header.kind != KIND_FRAGMENT:
             raise Refused(ErrorCode.FRAGMENT_CORRUPT, "its header cannot be read")
         body = fragment_body(header)
         if body.meta.stripe_id != stripe_id or body.meta.slot != slot or header.payload_length != place.payload_length:
             raise Refused(ErrorCode.FRAGMENT_CORRUPT, "another fragment is in its place")
-        return place, body
+        return place, body, raw
 
-    def read(self, stripe_id: bytes, slot: int, offset: int, length: int) -> tuple[wire.GetReply, bytes]:
+    def read(self, stripe_id: bytes, slot: int, offset: int, length: int) -> tuple[wire.GetReply, memoryview]:
         """The blocks that cover a range, verified. Raises ``Refused``."""
-        place, body = self._found(stripe_id, slot)
+        first = max(offset, 0) // BLOCK_BYTES
+        start = first * BLOCK_BYTES
+        ahead = 0 if first else (PAYLOAD_BYTES_MAX if length < 0 else -(-(offset + length) // BLOCK_BYTES) * BLOCK_BYTES)
+        place, body, raw = self._found(stripe_id, slot, ahead)
         end = place.payload_length if length < 0 else min(offset + length, place.payload_length)
         if not 0 <= offset <= end:
             raise Refused(ErrorCode.BAD_FRAME, "range is outside of the fragment")
-        first, last = offset // BLOCK_BYTES, -(-end // BLOCK_BYTES)
-        start = first * BLOCK_BYTES
-        want = min(last * BLOCK_BYTES, place.payload_length) - start
-        fd = self._volumes[place.volume].fd
-        try:
-            payload = self._io.pread(fd, want, place.offset + place.header_length + start) if want > 0 else b""
-        except OSError as error:
-            raise Refused(ErrorCode.FRAGMENT_CORRUPT, f"cannot be read: {error.strerror}") from error
+        last = -(-end // BLOCK_BYTES)
+        want = max(min(last * BLOCK_BYTES, place.payload_length) - start, 0)
+        if first == 0:
+            payload = memoryview(raw)[place.header_length :][:want]  # came with the header: one call for both
+        else:
+            fd = self._volumes[place.volume].fd
+            try:
+                payload = memoryview(self._io.pread(fd, want, place.offset + place.header_length + start))
+            except OSError as error:
+                raise Refused(ErrorCode.FRAGMENT_CORRUPT, f"cannot be read: {error.strerror}") from error
         crcs = body.block_crcs[first:last]
-        if len(payload) != max(want, 0) or block_crcs(payload) != crcs:
+        if len(payload) != want or block_crcs(payload) != crcs:
             raise Refused(ErrorCode.FRAGMENT_CORRUPT, "a block does not match its CRC")
         return wire.GetReply(body.meta, place.payload_length, first, crcs), payload
 
@@ -258,7 +265,7 @@ class Disk:
         if verify:
             reply, _ = self.read(stripe_id, slot, 0, -1)
             return wire.StatReply(reply.meta, reply.fragment_length)
-        place, body = self._found(stripe_id, slot)
+        place, body, _ = self._found(stripe_id, slot)
         return wire.StatReply(body.meta, place.payload_length)
 
     # ---- writing -------------------------------------------------------------------------------------------------

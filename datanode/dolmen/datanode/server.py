@@ -22,20 +22,27 @@ from dolmen.core import wire
 from dolmen.core.checksums import block_crcs
 from dolmen.core.cluster_map import ClusterMap, decode_map
 from dolmen.core.fragment import FragmentMeta
+from dolmen.core.frames import HEADER_BYTES_MAX_EARLY, FrameReader
 from dolmen.core.telemetry.log import get_logger
 from dolmen.core.wire import ErrorCode, MessageKind
-from dolmen.datanode.client import crc_of_blocks, proof
+from dolmen.datanode.client import JOIN_BYTES_MAX, crc_of_blocks, proof
 from dolmen.datanode.disk import Disk, Refused
 
 BATCH_RECORDS_MAX = 256  # of one group commit: bounds what one failed fdatasync takes with it
 BATCH_BYTES_MAX = 8 << 20
 QUEUE_BYTES_MAX = 64 << 20  # waiting for one disk: beyond this a writer is told to go elsewhere
-CONNECTION_BYTES_MAX = 64 << 20  # received and not yet answered on one connection: beyond this reading pauses
+CONNECTION_BYTES_MAX = 32 << 20  # received and not yet answered on one connection: beyond this reading pauses
+NODE_BYTES_MAX = 128 << 20  # the same over all connections: what the process holds of fragments on their way to disks
+REPLY_BYTES_MAX = 8 << 20  # replies that a client has not taken yet: beyond this none of its requests is looked at
+REQUEST_BYTES = 1024  # what a request costs in memory beside its payload, roughly
+CONNECTIONS_MAX = 512  # one for each gateway process and maintenance task; 64 KiB of buffer each
+HANDSHAKE_SECONDS = 5.0  # a connection that has not shown the cluster key by then is closed
 PUNCH_MAX = 256  # holes punched after one commit: trash must not hold up writes
 
 COMMITS = Counter("dolmen_datanode_commits_total", "Group commits (one fdatasync each)")
 PUTS = Counter("dolmen_datanode_fragments_written_total", "Fragments made durable")
 GETS = Counter("dolmen_datanode_fragments_read_total", "Fragment reads answered")
+CONNECTIONS_REFUSED = Counter("dolmen_datanode_connections_refused_total", "Connections closed for the limit or the handshake")
 REFUSALS = Counter("dolmen_datanode_refusals_total", "Requests refused", ["code"])
 
 PutItem = tuple[FragmentMeta, tuple[int, ...], Buffer, Callable[[Refused | None], None]]
@@ -127,6 +134,7 @@ class Node:
         self.committers: dict[str, Committer] = {}
         self.absent: dict[str, wire.DiskStatus] = {}  # by location: what has no usable disk now
         self.connections: set[Connection] = set()
+        self.unanswered_bytes = 0  # over all connections
 
     @property
     def epoch(self) -> int:
@@ -176,60 +184,110 @@ _REQUESTS: dict[int, msgspec.msgpack.Decoder[msgspec.Struct]] = {
         (MessageKind.STATUS, wire.StatusRequest),
         (MessageKind.PUSH_MAP, wire.PushMap),
         (MessageKind.STAT, wire.Stat),
+        (MessageKind.PING, wire.Ping),
     )
 }
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One client: handshake first, then any number of requests in flight."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._received = bytearray()
+        self._reader = FrameReader(self._dispatch, header_bytes_max=HEADER_BYTES_MAX_EARLY, payload_bytes_max=0)
         self._hello: tuple[bytes, bytes] | None = None
         self._authenticated = False
-        self._queue: list[bytes] = []
+        self._deadline: asyncio.TimerHandle | None = None
+        self._queue: list[bytes | memoryview] = []
+        self._queued_bytes = 0
         self._unanswered_bytes = 0
+        self._unread = False  # the client does not take its replies
         self._paused = False
         self._log = get_logger("connection")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        if len(self._node.connections) >= CONNECTIONS_MAX:
+            self._log.warning("connection refused", connections=CONNECTIONS_MAX)
+            CONNECTIONS_REFUSED.inc()
+            self._transport.abort()
+            return
+        self._transport.set_write_buffer_limits(high=REPLY_BYTES_MAX)
+        self._deadline = self._loop.call_later(HANDSHAKE_SECONDS, self._too_late)
         self._node.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._node.connections.discard(self)
+
+    def _too_late(self) -> None:
+        CONNECTIONS_REFUSED.inc()
+        self.abort()
 
     def abort(self) -> None:
         if self._transport is not None:
             self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
-        at = 0
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._reader.buffer()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._deliver(lambda: self._reader.received(nbytes))
+
+    def _deliver(self, step: Callable[[], None]) -> None:
         try:
-            while len(self._received) - at >= wire.PREFIX_BYTES:
-                prefix = bytes(self._received[at : at + wire.PREFIX_BYTES])
-                kind, request_id, epoch, header_bytes, payload_bytes, crc = wire.decode_prefix(prefix)
-                start = at + wire.PREFIX_BYTES
-                end = start + header_bytes + payload_bytes
-                if len(self._received) < end:
-                    break
-                header = bytes(self._received[start : start + header_bytes])
-                wire.verify_header(prefix, header, crc)
-                payload = bytes(memoryview(self._received)[start + header_bytes : end]) if payload_bytes else b""
-                self._dispatch(kind, request_id, epoch, header, payload)
-                at = end
+            step()
         except (wire.BadFrame, msgspec.MsgspecError) as error:
             self._log.warning("connection is closed after a bad frame", error=str(error))
             self.abort()
-            return
-        if at:
-            del self._received[:at]
 
-    def _dispatch(self, kind: int, request_id: int, epoch: int, header: bytes, payload: bytes) -> None:
+    # ---- back-pressure -------------------------------------------------------------------------------------------
+
+    def pause_writing(self) -> None:
+        self._unread = True
+        self.balance()
+
+    def resume_writing(self) -> None:
+        self._unread = False
+        self.balance()
+
+    def balance(self) -> None:
+        """Read on, or hold back, as the limits say."""
+        full = self._unanswered_bytes > CONNECTION_BYTES_MAX or self._node.unanswered_bytes > NODE_BYTES_MAX
+        if self._transport is None or self._transport.is_closing():
+            return
+        if not self._paused and (full or self._unread):
+            self._paused = True
+            self._transport.pause_reading()
+            self._reader.hold()
+        elif self._paused and not self._unread and self._unanswered_bytes <= CONNECTION_BYTES_MAX // 2 and not full:
+            self._paused = False
+            self._transport.resume_reading()
+            self._deliver(self._reader.resume)
+
+    def _hold_bytes(self, size: int) -> None:
+        self._unanswered_bytes += size
+        self._node.unanswered_bytes += size
+        self.balance()
+
+    def _release_bytes(self, size: int) -> None:
+        self._unanswered_bytes -= size
+        self._node.unanswered_bytes -= size
+        if self._paused:
+            self.balance()
+        elif self._node.unanswered_bytes + size > NODE_BYTES_MAX >= self._node.unanswered_bytes:
+            for connection in list(self._node.connections):
+                connection.balance()
+
+    # ---- requests ------------------------------------------------------------------------------------------------
+
+    def _dispatch(
+        self, kind: int, request_id: int, epoch: int, header: bytes | memoryview, payload: bytes | memoryview
+    ) -> None:
         decoder = _REQUESTS.get(kind)
         if decoder is None:
             raise wire.BadFrame(f"unknown kind {kind}")
@@ -260,9 +318,12 @@ class Connection(asyncio.Protocol):
         if self._hello is None or not hmac.compare_digest(request.proof, proof(node.key, "client", *self._hello)):
             raise Refused(ErrorCode.UNAUTHENTICATED, "the client does not know the cluster key")
         self._authenticated = True
+        self._reader.header_bytes_max, self._reader.payload_bytes_max = wire.HEADER_BYTES_MAX, wire.PAYLOAD_BYTES_MAX
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._reply(MessageKind.OK, request_id, wire.Ok())
 
-    def _put(self, request_id: int, epoch: int, request: wire.Put, payload: bytes) -> None:
+    def _put(self, request_id: int, epoch: int, request: wire.Put, payload: bytes | memoryview) -> None:
         node = self._node
         if node.draining:
             raise Refused(ErrorCode.DRAINING, "this datanode is stopping")
@@ -271,24 +332,17 @@ class Connection(asyncio.Protocol):
         if block_crcs(payload) != request.block_crcs:
             raise Refused(ErrorCode.BAD_FRAME, "a block does not match its CRC on arrival")
 
+        held_bytes = len(payload) + REQUEST_BYTES
+
         def done(refused: Refused | None) -> None:
-            self._release(len(payload))
+            self._release_bytes(held_bytes)
             if refused is not None:
                 self._refuse(request_id, refused)
             else:
                 self._reply(MessageKind.PUT_REPLY, request_id, wire.PutReply(crc_of_blocks(request.block_crcs)))
 
         committer.put((request.meta, request.block_crcs, payload, done))
-        self._unanswered_bytes += len(payload)
-        if self._unanswered_bytes > CONNECTION_BYTES_MAX and self._transport is not None and not self._paused:
-            self._paused = True
-            self._transport.pause_reading()
-
-    def _release(self, size: int) -> None:
-        self._unanswered_bytes -= size
-        if self._paused and self._unanswered_bytes <= CONNECTION_BYTES_MAX // 2 and self._transport is not None:
-            self._paused = False
-            self._transport.resume_reading()
+        self._hold_bytes(held_bytes)
 
     def _trash(self, request_id: int, request: wire.Trash) -> None:
         if len(request.fragments) > wire.TRASH_FRAGMENTS_MAX:
@@ -321,6 +375,8 @@ class Connection(asyncio.Protocol):
         elif isinstance(request, wire.PushMap):
             node.push_map(request.cluster_map)
             self._reply(MessageKind.OK, request_id, wire.Ok())
+        elif isinstance(request, wire.Ping):
+            self._reply(MessageKind.OK, request_id, wire.Ok())
         else:
             self._reply(MessageKind.STATUS_REPLY, request_id, node.status())
 
@@ -328,17 +384,26 @@ class Connection(asyncio.Protocol):
         REFUSALS.labels(refused.code.name).inc()
         self._reply(MessageKind.ERROR, request_id, wire.Error(refused.code, str(refused)))
 
-    def _reply(self, kind: MessageKind, request_id: int, header: msgspec.Struct, payload: bytes = b"") -> None:
+    def _reply(self, kind: MessageKind, request_id: int, header: msgspec.Struct, payload: bytes | memoryview = b"") -> None:
         """Queue a reply; those of one turn of the loop leave in one write."""
         if self._transport is None:
             return
         if not self._queue:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._queue.append(wire.encode(kind, request_id, self._node.epoch, header, len(payload)))
-        if payload:
-            self._queue.append(payload)
+            self._loop.call_soon(self._flush)
+        size = len(payload)
+        frame = wire.encode(kind, request_id, self._node.epoch, header, size)
+        if not size:
+            self._queue.append(frame)
+        elif size <= JOIN_BYTES_MAX:
+            self._queue.append(b"".join((frame, payload)))
+        else:
+            self._queue += (frame, payload)
+        self._queued_bytes += len(frame) + size
+        if self._queued_bytes > REPLY_BYTES_MAX:
+            self._flush()
 
     def _flush(self) -> None:
         queue, self._queue = self._queue, []
-        if self._transport is not None:
+        self._queued_bytes = 0
+        if self._transport is not None and queue:
             self._transport.writelines(queue)

@@ -255,14 +255,11 @@ async def test_uploads_are_listed_in_order_and_abort_leaves_nothing(store):
     assert [(r.key, r.initiated_us) for r in rows] == [(b"a", 2), (b"a", 3), (b"b", 1)]
     rest = await store.list_uploads(bucket.bucket_id, b"a", rows[0].upload_id, None, 9)
     assert [r.initiated_us for r in rest] == [3, 1]
-    with pytest.raises(errors.BucketNotEmpty):
-        await store.delete_bucket(bucket.name, bucket.bucket_id)
     await store.put_part(uploads[0], part_of(1))
     for upload in uploads:
         await store.abort_upload(upload)
     assert len(await garbage_of(store)) == 1
     assert await store.get_upload(bucket.bucket_id, b"b", uploads[0].upload_id) is None
-    await store.delete_bucket(bucket.name, bucket.bucket_id)
 
 
 async def test_repairs_maps_and_leases(store):
@@ -342,7 +339,7 @@ async def test_acknowledged_commits_survive_kill_9(tmp_path):
 
 
 async def keys_of_all(store, bucket):
-    return [row.key for row in await store.scan(bucket.bucket_id, b"", None, 1_000_000)]
+    return [row.key for row in await store.scan(bucket.bucket_id, b"", None, 10_000)]
 
 
 async def test_a_file_of_another_schema_is_refused(tmp_path):

@@ -7,8 +7,9 @@ fewer than k' good fragments is left alone and counted.
 
 from __future__ import annotations
 
+import asyncio
 import enum
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 
@@ -22,12 +23,16 @@ from dolmen.core.ids import stripe_time_us
 from dolmen.core.layout import slots_in_use
 from dolmen.core.telemetry.log import get_logger
 from dolmen.datanode.client import DatanodeClient, DatanodeError, Fragment, FragmentCorrupt, NotHere
+from dolmen.gateway.maintenance.inventory import merged
+from dolmen.gateway.maintenance.throttle import Throttle
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
 
 ROWS_PAGE = 256  # repair rows read at a time
-INVENTORY_PAGE = 2048  # fragments of one member held at a time: a merge of a group's pages stays below a megabyte
-YOUNG_SECONDS = 60.0  # a stripe this young may still be on its way to its disks: not yet missing
+BATCH_STRIPES = 64  # looked at together while the collector waits: a few hundred milliseconds
+REBUILDS_MAX = 8  # stripes in memory at a time: fragments and their like are some 3 MiB for each
+YOUNG_SECONDS = 20.0  # a stripe this young may still be on its way to its disks (a writer gives up sooner): not yet missing
+STRIPE_COST_BYTES = 64 * 1024  # what a stripe costs the throttle beside its bytes: seeks and round trips of small ones
 
 
 class Outcome(enum.Enum):
@@ -39,99 +44,163 @@ class Outcome(enum.Enum):
 
 
 class Tally(msgspec.Struct):
-    """What a pass did, in stripes."""
+    """What a pass did, in stripes; counted while it runs."""
 
+    checked: int = 0
     repaired: int = 0
     waiting: int = 0
     lost: int = 0
     young: int = 0
+    unheard: int = 0  # members of groups that did not answer: half a comparison proves nothing
 
     @property
     def complete(self) -> bool:
-        return self.waiting == self.lost == self.young == 0
+        """Everything was compared and nothing that can be repaired is missing.
+
+        Lost stripes do not count: they are what interrupted uploads left, or beyond repair; trying again changes nothing.
+        """
+        return self.waiting == self.young == self.unheard == 0
+
+    @property
+    def missing(self) -> int:
+        """Known to lack a fragment still."""
+        return self.waiting + self.young
 
 
 class Repairer:
-    """Run from one process at a time (the lease "repair")."""
+    """Run from one process at a time (the lease). ``turn`` is shared with the collector: see ``_batch``."""
 
-    def __init__(self, store: MetadataStore, cluster: ClusterView, client: DatanodeClient, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: MetadataStore,
+        cluster: ClusterView,
+        client: DatanodeClient,
+        clock: Clock,
+        *,
+        throttle: Throttle | None = None,
+        turn: asyncio.Lock | None = None,
+        usable: Callable[[str], bool] = lambda uuid: True,
+    ) -> None:
         self._store = store
         self._cluster = cluster
         self._client = client
         self._clock = clock
+        self._throttle = throttle
+        self._turn = turn or asyncio.Lock()
+        self._usable = usable
+        self._rebuilds = asyncio.Semaphore(REBUILDS_MAX)
         self._log = get_logger("repair")
 
-    async def rows(self) -> Tally:
-        """One pass over the durable repair rows."""
-        tally = Tally()
+    async def rows(self, tally: Tally | None = None) -> Tally:
+        """One pass over the durable repair rows. Raises ``MetadataUnavailable``."""
+        tally = tally or Tally()
         after = b""
         while True:
             page = await self._store.list_repairs(after, ROWS_PAGE)
-            done = []
-            for row in page:
-                outcome = await self.repair(row.pg, row.stripe_id, row.slots)
-                _count(tally, outcome)
-                if outcome in (Outcome.WHOLE, Outcome.REPAIRED, Outcome.GONE):
-                    done.append(row)
-            if done:
-                await self._store.finish_repairs(done)
+            for at in range(0, len(page), BATCH_STRIPES):
+                batch = page[at : at + BATCH_STRIPES]
+                outcomes = await self._batch([(row.pg, row.stripe_id, row.slots) for row in batch], tally)
+                settled = (Outcome.WHOLE, Outcome.REPAIRED, Outcome.GONE)
+                done = [row for row, outcome in zip(batch, outcomes, strict=True) if outcome in settled]
+                if done:
+                    await self._store.finish_repairs(done)
             if len(page) < ROWS_PAGE:
                 return tally
             after = page[-1].stripe_id
 
-    async def disk(self, uuid: str) -> Tally:
+    async def disk(self, uuid: str, tally: Tally | None = None, until_us: int | None = None) -> Tally:
         """Bring a returned or replaced disk to what the other members of its groups say it should have.
 
-        Raises ``DatanodeError`` when a member does not answer: half a comparison would prove nothing.
+        ``until_us``: stripes begun later are left out; they were written with this disk in the map, and repair rows tell
+        what they lack. Raises ``DatanodeError`` when the disk itself does not answer.
         """
-        tally = Tally()
+        tally = tally or Tally()
+        bound = self._clock.now_us() if until_us is None else until_us
         for group in self._cluster.map.groups:
             for slot, member in enumerate(group.slots):
                 if member == uuid:
-                    await self._slot(group, slot, tally)
+                    await self._slot(group, slot, bound, tally)
         return tally
 
-    async def _slot(self, group: Group, slot: int, tally: Tally) -> None:
-        own_disk = self._cluster.disk_of(group.pg, slot)
-        if own_disk is None:
-            return
-        own = {stripe async for stripe in self._inventory(own_disk, group.pg)}
-        young_us = self._clock.now_us() - int(YOUNG_SECONDS * 1_000_000)
-        seen: set[bytes] = set()
-        for other in range(len(group.slots)):
-            disk = self._cluster.disk_of(group.pg, other)
-            if other == slot or disk is None:
+    async def _slot(self, group: Group, slot: int, until_us: int, tally: Tally) -> None:
+        batch: list[tuple[int, bytes, tuple[int, ...]]] = []
+        async for stripe_id, present in self._inventories(group, slot, tally):
+            tally.checked += 1
+            if slot in present or stripe_time_us(stripe_id) > until_us:
                 continue
-            async for stripe_id in self._inventory(disk, group.pg):
-                if stripe_id in own or stripe_id in seen:
-                    continue
-                seen.add(stripe_id)
-                if stripe_time_us(stripe_id) > young_us:
-                    tally.young += 1
-                    continue
-                _count(tally, await self.repair(group.pg, stripe_id, (slot,)))
+            if not await self._uses(group, slot, stripe_id, present):
+                continue
+            if stripe_time_us(stripe_id) > self._clock.now_us() - int(YOUNG_SECONDS * 1_000_000):
+                tally.young += 1
+                continue
+            batch.append((group.pg, stripe_id, (slot,)))
+            if len(batch) >= BATCH_STRIPES:
+                await self._batch(batch, tally)
+                batch = []
+        if batch:
+            await self._batch(batch, tally)
 
-    async def _inventory(self, disk: Disk, pg: int) -> AsyncIterator[bytes]:
-        after = b""
-        while True:
-            page = await self._client.inventory(disk, pg, after, INVENTORY_PAGE)
-            for stripe_id, _, _ in page.fragments:
-                yield stripe_id
-            if page.complete or not page.fragments:
-                return
-            after = page.fragments[-1][0]
+    async def _inventories(self, group: Group, own: int, tally: Tally) -> AsyncIterator[tuple[bytes, set[int]]]:
+        """Every stripe of the group with the slots that answered for it."""
+        members: list[Disk] = []
+        for slot in range(len(group.slots)):
+            disk = self._cluster.disk_of(group.pg, slot)
+            if disk is None or (slot != own and not self._usable(disk.uuid)):
+                tally.unheard += 1
+            else:
+                members.append(disk)
+        own_uuid = group.slots[own]
+        failed: list[str] = []
+        async for stripe_id, present in merged(self._client, group.pg, members, failed.append):
+            if own_uuid in failed:
+                break
+            yield stripe_id, present
+        if own_uuid in failed:
+            raise DatanodeError(f"disk {own_uuid} does not answer")
+        tally.unheard += len(failed)
+
+    async def _uses(self, group: Group, slot: int, stripe_id: bytes, present: set[int]) -> bool:
+        """Whether a stripe has a fragment for this slot: narrow ones leave slots k'..k-1 empty."""
+        if slot == 0 or slot >= group.k or any(slot < other < group.k for other in present):
+            return True
+        for other in present:
+            disk = self._cluster.disk_of(group.pg, other)
+            if disk is not None:
+                try:
+                    return (await self._client.stat(disk, stripe_id, other, False)).meta.narrow_k > slot
+                except DatanodeError:
+                    continue
+        return True  # nobody could say: a full look decides
+
+    async def _batch(self, wanted: Sequence[tuple[int, bytes, tuple[int, ...]]], tally: Tally) -> list[Outcome]:
+        """Repair several; the collector waits meanwhile, so that a stripe that it deletes is not brought back."""
+        async with self._turn:
+            outcomes = await asyncio.gather(*(self.repair(*each) for each in wanted))
+        for outcome in outcomes:
+            _count(tally, outcome)
+        return outcomes
 
     async def repair(self, pg: int, stripe_id: bytes, slots: Sequence[int]) -> Outcome:
         """Rebuild the fragments of ``slots`` that are missing or rotten."""
         group = next((group for group in self._cluster.map.groups if group.pg == pg), None)
-        if group is None:
+        if group is None or not any(self._usable(group.slots[slot]) for slot in slots if slot < len(group.slots)):
             return Outcome.WAITING
-        good, absent = await self._survivors(group, stripe_id)
+        async with self._rebuilds:
+            good, absent = await self._survivors(group, stripe_id)
+            outcome = await self._decided(group, stripe_id, slots, good, absent)
+            if self._throttle is not None:
+                read_bytes = sum(fragment.payload.nbytes for fragment in good.values())
+                await self._throttle.take(STRIPE_COST_BYTES + read_bytes)
+        return outcome
+
+    async def _decided(
+        self, group: Group, stripe_id: bytes, slots: Sequence[int], good: dict[int, Fragment], absent: int
+    ) -> Outcome:
         if not good:
             return Outcome.GONE if absent == len(group.slots) else Outcome.WAITING
         meta = next(iter(good.values())).meta
         if any(_identity(fragment.meta) != _identity(meta) for fragment in good.values()):
-            self._log.error("fragments of one stripe disagree", pg=pg, stripe=stripe_id.hex())
+            self._log.error("fragments of one stripe disagree", pg=group.pg, stripe=stripe_id.hex())
             return Outcome.LOST
         wanted = [slot for slot in slots if slot in slots_in_use(meta.narrow_k, meta.k, meta.m) and slot not in good]
         if not wanted:
@@ -143,18 +212,20 @@ class Repairer:
 
     async def _survivors(self, group: Group, stripe_id: bytes) -> tuple[dict[int, Fragment], int]:
         """(good fragments by slot, how many disks answered that they have no good one)."""
+        disks = [self._cluster.disk_of(group.pg, slot) for slot in range(len(group.slots))]
+        asked = [(slot, disk) for slot, disk in enumerate(disks) if disk is not None and self._usable(disk.uuid)]
+        answers = await asyncio.gather(
+            *(self._client.get(disk, stripe_id, slot) for slot, disk in asked), return_exceptions=True
+        )
         good: dict[int, Fragment] = {}
         absent = 0
-        for slot in range(len(group.slots)):
-            disk = self._cluster.disk_of(group.pg, slot)
-            if disk is None:
-                continue
-            try:
-                good[slot] = await self._client.get(disk, stripe_id, slot)
-            except (NotHere, FragmentCorrupt):
+        for (slot, _), answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Fragment):
+                good[slot] = answer
+            elif isinstance(answer, NotHere | FragmentCorrupt):
                 absent += 1
-            except DatanodeError:
-                continue
+            elif not isinstance(answer, DatanodeError):
+                raise answer
         return good, absent
 
     async def _rebuild(
@@ -209,4 +280,3 @@ def _count(tally: Tally, outcome: Outcome) -> None:
         tally.waiting += 1
     elif outcome is Outcome.LOST:
         tally.lost += 1
-

@@ -57,7 +57,7 @@ class BucketExists(ClientFault):
 
 
 class BucketNotEmpty(ClientFault):
-    """Objects, versions, markers or uploads are left."""
+    """Objects, versions or markers are left."""
 
 
 class BucketChanged(ClientFault):
@@ -147,7 +147,12 @@ class MetadataStore(Protocol):
         ...
 
     async def delete_bucket(self, name: str, bucket_id: bytes) -> None:
-        """Raises ``NoSuchBucket``, ``BucketNotEmpty`` (objects, versions, markers or uploads in progress are left)."""
+        """Raises ``NoSuchBucket``, ``BucketNotEmpty`` (objects, versions or markers are left).
+
+        Uploads in progress do not hold a bucket (in S3 they do so in directory buckets only, see
+        https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html): they end with it, and their parts become
+        garbage in the same commit.
+        """
         ...
 
     # ---- objects -------------------------------------------------------------------------------------------------
@@ -235,7 +240,10 @@ class MetadataStore(Protocol):
     async def put_part(
         self, upload: UploadRecord, part: PartRecord, repairs: Sequence[RepairRow] = ()
     ) -> None:
-        """Durable; a replaced part's data is noted as garbage. Raises ``NoSuchUpload`` when it is not in progress."""
+        """Durable; a replaced part's data is noted as garbage.
+
+        Raises ``NoSuchUpload`` when it is not in progress (also after its bucket was deleted).
+        """
         ...
 
     async def list_parts(self, upload: UploadRecord, after: int, limit: int) -> list[PartRecord]:
@@ -286,12 +294,19 @@ class MetadataStore(Protocol):
 
     async def garbage_count(self) -> int: ...
 
+    async def add_repairs(self, rows: Sequence[RepairRow]) -> None:
+        """Slots that a read or a scrub found lost or rotten. Idempotent: merged with what is known of the same stripe."""
+        ...
+
     async def list_repairs(self, after: bytes, limit: int) -> list[RepairRow]:
         """Durable repair rows by stripe id, > ``after``."""
         ...
 
     async def finish_repairs(self, rows: Sequence[RepairRow]) -> None:
-        """These slots were rebuilt and read back (or the stripe is no longer referenced)."""
+        """These slots were rebuilt and read back (or the stripe is no longer referenced).
+
+        Slots that were added meanwhile stay.
+        """
         ...
 
     async def repair_count(self) -> int: ...

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 import msgspec
 
 from dolmen.core import erasure
-from dolmen.core.checksums import crc32c
+from dolmen.core.checksums import crc32c, joined_crc
 from dolmen.core.errors import Unavailable
 from dolmen.core.fragment import BLOCK_BYTES
 from dolmen.core.layout import ObjectLayout, Stripe, stripes
@@ -130,7 +130,7 @@ class ObjectReader:
                 await asyncio.wait(waiting.values(), timeout=HEDGE_SECONDS)
             got = {slot: self._checked(span.stripe, slot, future) for slot, future in waiting.items()}
             pieces = _slices(ranges, got)
-            if pieces is not None and self._digest_holds(span, pieces):
+            if pieces is not None and self._digest_holds(span, pieces, list(got.values())):
                 return pieces
         return await self._degraded(span)
 
@@ -175,12 +175,16 @@ class ObjectReader:
         if disk is not None:
             self._cluster.punish(disk.uuid)
 
-    def _digest_holds(self, span: Span, pieces: Sequence[memoryview]) -> bool:
-        if span.start != 0 or span.end != span.stripe.length:
+    def _digest_holds(self, span: Span, pieces: Sequence[memoryview], fragments: Sequence[Fragment | None]) -> bool:
+        stripe = span.stripe
+        if span.start != 0 or span.end != stripe.length:
             return True  # part of a stripe: its blocks were checked one by one
-        digest = 0
-        for piece in pieces:
-            digest = crc32c(piece, digest)
+        if stripe.narrow_k * stripe.fragment_bytes == stripe.length:  # no padding: the CRCs of the blocks say it all
+            digest = joined_crc((fragment.block_crcs, stripe.fragment_bytes) for fragment in fragments if fragment is not None)
+        else:
+            digest = 0
+            for piece in pieces:
+                digest = crc32c(piece, digest)
         if digest != span.stripe.digest:
             self._log.error("digest of a stripe does not hold", stripe=span.stripe.stripe_id.hex())
             return False

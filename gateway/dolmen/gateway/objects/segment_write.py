@@ -12,6 +12,7 @@ from dolmen.core.cluster_map import ClusterMap
 from dolmen.core.fragment import KEY_INLINE_BYTES_MAX
 from dolmen.core.ids import StripeIds, stripe_of_run
 from dolmen.core.layout import Missing, ObjectLayout, Run, Segment
+from dolmen.core.process import new_buffer
 from dolmen.gateway.metadata.records import RepairRow
 from dolmen.gateway.objects.memory import MemoryBudget
 from dolmen.gateway.objects.stripe_write import (
@@ -24,7 +25,9 @@ from dolmen.gateway.objects.stripe_write import (
 
 STRIPES_IN_FLIGHT_MAX = 2  # of one upload: one being filled, one on its way; more gains nothing on one link
 HASH_INLINE_BYTES_MAX = 256 * 1024  # below this a thread hop costs more than the hash
-STRIPE_MEMORY_FACTOR = 2.5  # a stripe, its fragments, and the encoder's copy of them
+STRIPE_MEMORY_FACTOR = 2.0  # a stripe and its parity (data fragments are views of the stripe), and headers
+
+_NO_BUFFER = memoryview(b"")
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -72,8 +75,7 @@ class SegmentWriter:
                 async for piece in body:
                     while len(piece):
                         if filled == len(buffer):
-                            full = memoryview(buffer)
-                            buffer, filled = bytearray(), 0  # given away: its room is freed with the stripe
+                            full, buffer, filled = buffer, _NO_BUFFER, 0  # given away: its room is freed with the stripe
                             hashing = await self._flush(full, room, hashing, update)
                             buffer = await self._new_buffer(room)
                         taken = min(len(buffer) - filled, len(piece))
@@ -85,7 +87,7 @@ class SegmentWriter:
                     self._budget.release(_cost(room))
                 raise
             if filled:
-                hashing = await self._flush(memoryview(buffer)[:filled], room, hashing, update)
+                hashing = await self._flush(buffer[:filled], room, hashing, update)
             elif len(buffer):
                 self._budget.release(_cost(room))
             if hashing is not None:
@@ -97,11 +99,11 @@ class SegmentWriter:
             raise
         return self._result()
 
-    async def _new_buffer(self, room: int) -> bytearray:
+    async def _new_buffer(self, room: int) -> memoryview:
         if room == 0:
-            return bytearray()
+            return _NO_BUFFER
         await self._budget.acquire(_cost(room))
-        return bytearray(room)
+        return new_buffer(room)
 
     async def _flush(
         self,

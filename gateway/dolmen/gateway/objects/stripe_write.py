@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from dolmen.core import erasure
-from dolmen.core.checksums import block_crcs, crc32c
+from dolmen.core.checksums import block_crcs, crc32c, joined_crc
 from dolmen.core.cluster_map import Group
 from dolmen.core.errors import Unavailable
 from dolmen.core.fragment import FragmentMeta
@@ -119,7 +119,7 @@ class StripeWriter:
         cluster_map = self._cluster.map
         k_max = cluster_map.groups[0].k
         k_used = narrow_k(len(data), k_max, cluster_map.min_fragment_bytes)
-        digest = crc32c(data)
+        digest = -1
         fragments: list[memoryview] | None = None
         crcs: list[tuple[int, ...]] = []
         parity = -1
@@ -129,7 +129,8 @@ class StripeWriter:
             if fragments is None or parity != group.m:
                 parity = group.m
                 fragments = erasure.encode(data, k_used, parity)
-                crcs = _fragment_crcs(fragments, k_used)
+                crcs = [block_crcs(fragment) for fragment in fragments]
+                digest = stripe_digest(data, fragments, crcs, k_used)
             base, ordinal = cursor.take(group.pg)
             meta = FragmentMeta(
                 stripe_id=stripe_of_run(base, ordinal),
@@ -203,15 +204,13 @@ class StripeWriter:
         return durable
 
 
-def _fragment_crcs(fragments: Sequence[memoryview], k_used: int) -> list[tuple[int, ...]]:
-    """Block CRCs of each fragment; replicas (k' = 1) are summed once."""
-    if k_used == 1:
-        crcs = block_crcs(fragments[0])
-        return [
-            crcs if fragment is fragments[0] or fragment == fragments[0] else block_crcs(fragment)
-            for fragment in fragments
-        ]
-    return [block_crcs(fragment) for fragment in fragments]
+def stripe_digest(
+    data: memoryview, fragments: Sequence[memoryview], crcs: Sequence[tuple[int, ...]], k_used: int
+) -> int:
+    """CRC32C of ``data``: joined from the CRCs of its fragments' blocks when no padding is among them."""
+    if len(fragments[0]) * k_used != len(data):
+        return crc32c(data)
+    return joined_crc((blocks, len(fragments[0])) for blocks in crcs[:k_used])
 
 
 async def all_done(futures: Sequence[asyncio.Future[PutReply]]) -> None:

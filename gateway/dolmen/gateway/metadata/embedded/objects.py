@@ -16,9 +16,11 @@ from dolmen.gateway.metadata.decide import (
     decide_delete_version,
     decide_put,
 )
-from dolmen.gateway.metadata.embedded.database import Connection
+from dolmen.gateway.metadata.embedded.database import Execute, blob
+from dolmen.gateway.metadata.embedded.writer import Transaction
 from dolmen.gateway.metadata.records import (
     NULL_VERSION,
+    Attributes,
     BucketRecord,
     Committed,
     Deleted,
@@ -37,52 +39,108 @@ from dolmen.gateway.metadata.versions import seq_of_version_id
 NULL_SLOT = (1 << 63) - 1  # the null version sorts first, so that a key's newest rows are the first ones read
 HEAD_ROWS = 3  # null version and the two newest with ids: all that decides what is current
 
-_encoder = msgspec.msgpack.Encoder()
-_version = msgspec.msgpack.Decoder(VersionRecord)
-_row = msgspec.msgpack.Decoder(ListRow)
+_encode = msgspec.msgpack.Encoder().encode
+_decode_row = msgspec.msgpack.Decoder(ListRow).decode
+_decode_repair = msgspec.msgpack.Decoder(RepairRow).decode
+_set = msgspec.structs.force_setattr
+
+
+class _Rest(msgspec.Struct, frozen=True, array_like=True):
+    """What a version has beyond its ``ListRow``."""
+
+    attributes: Attributes
+    mutable: MutablePart
+    layout: ObjectLayout
+
+
+_decode_rest = msgspec.msgpack.Decoder(_Rest).decode
 
 
 def slot_of(record: VersionRecord) -> int:
     return NULL_SLOT if record.version_id == NULL_VERSION else record.seq
 
 
-def head(connection: Connection, bucket_id: bytes, key: bytes) -> list[VersionRecord]:
-    """The null version and the two newest with ids."""
-    rows = connection.execute(
-        "SELECT record FROM versions WHERE bucket_id = ? AND key = ? ORDER BY slot DESC LIMIT ?", (bucket_id, key, HEAD_ROWS)
+def _version(row: bytes, rest: bytes, *, is_latest: bool = True) -> VersionRecord:
+    told, more = _decode_row(row), _decode_rest(rest)
+    return VersionRecord(
+        key=told.key,
+        version_id=told.version_id,
+        seq=told.seq,
+        is_delete_marker=told.is_delete_marker,
+        is_latest=is_latest,
+        size=told.size,
+        etag=told.etag,
+        mtime_us=told.mtime_us,
+        owner=told.owner,
+        attributes=more.attributes,
+        mutable=more.mutable,
+        layout=more.layout,
     )
-    return [_version.decode(raw) for (raw,) in rows]
 
 
-def exact(connection: Connection, bucket_id: bytes, key: bytes, version_id: str) -> VersionRecord | None:
-    """The version named, if there is one."""
-    slot = NULL_SLOT if version_id == NULL_VERSION else seq_of_version_id(version_id)
+def _rest_of(record: VersionRecord) -> bytes:
+    return _encode(_Rest(record.attributes, record.mutable, record.layout))
+
+
+def head(execute: Execute, bucket_id: bytes, key: bytes) -> list[VersionRecord]:
+    """The null version and the two newest with ids."""
+    rows = execute(
+        "SELECT row, rest FROM versions WHERE bucket_id = ? AND key = ? ORDER BY slot DESC LIMIT ?", (bucket_id, key, HEAD_ROWS)
+    ).fetchall()
+    return [_version(row, rest) for row, rest in rows]
+
+
+def _slot_named(version_id: str) -> int | None:
+    return NULL_SLOT if version_id == NULL_VERSION else seq_of_version_id(version_id)
+
+
+def exact(execute: Execute, bucket_id: bytes, key: bytes, version_id: str) -> VersionRecord | None:
+    """The version named, if there is one. ``is_latest`` is exact."""
+    slot = _slot_named(version_id)
     if slot is None:
         return None
-    found = connection.execute(
-        "SELECT record FROM versions WHERE bucket_id = ? AND key = ? AND slot = ?", (bucket_id, key, slot)
-    ).fetchone()
-    record = None if found is None else _version.decode(found[0])
-    return record if record is not None and record.version_id == version_id else None
-
-
-def read_version(connection: Connection, bucket_id: bytes, key: bytes, version_id: str | None) -> VersionRecord | None:
-    """As ``MetadataStore.get_version``, within one snapshot."""
-    current = current_of(head(connection, bucket_id, key))
-    if version_id is None:
-        return current
-    record = exact(connection, bucket_id, key, version_id)
-    if record is None or current is None:
+    found = execute(
+        "SELECT row, rest, seq >= (SELECT max(seq) FROM (SELECT seq FROM versions WHERE bucket_id = ?1 AND key = ?2 "
+        "ORDER BY slot DESC LIMIT 2)) FROM versions WHERE bucket_id = ?1 AND key = ?2 AND slot = ?3",
+        (bucket_id, key, slot),
+    ).fetchall()
+    if not found:
         return None
-    return msgspec.structs.replace(record, is_latest=record.seq == current.seq)
+    row, rest, is_latest = found[0]
+    record = _version(row, rest, is_latest=bool(is_latest))
+    return record if record.version_id == version_id else None  # another random part: another version's id
 
 
-def versioning_of(connection: Connection, bucket_id: bytes) -> Versioning:
+def read_version(execute: Execute, bucket_id: bytes, key: bytes, version_id: str | None) -> VersionRecord | None:
+    """As ``MetadataStore.get_version``: one statement, so one snapshot."""
+    if version_id is not None:
+        return exact(execute, bucket_id, key, version_id)
+    rows = execute(
+        "SELECT slot, seq, row, rest FROM versions WHERE bucket_id = ? AND key = ? ORDER BY slot DESC LIMIT 2", (bucket_id, key)
+    ).fetchall()
+    if not rows:
+        return None
+    current = rows[0]
+    if current[0] == NULL_SLOT and len(rows) > 1 and rows[1][1] > current[1]:
+        current = rows[1]
+    return _version(current[2], current[3])
+
+
+def bucket_exists(execute: Execute, bucket_id: bytes) -> bool:
+    return bool(execute("SELECT 1 FROM buckets WHERE bucket_id = ?", (bucket_id,)).fetchall())
+
+
+def versioning_of(transaction: Transaction, bucket_id: bytes) -> Versioning:
     """The bucket's state at the commit point. Raises ``NoSuchBucket``."""
-    found = connection.execute("SELECT versioning FROM buckets WHERE bucket_id = ?", (bucket_id,)).fetchone()
-    if found is None:
+    known = transaction.versioning.get(bucket_id)
+    if known is not None:
+        return known
+    found = transaction.execute("SELECT versioning FROM buckets WHERE bucket_id = ?", (bucket_id,)).fetchall()
+    if not found:
         raise NoSuchBucket("the bucket is gone")
-    return Versioning(found[0])
+    state = Versioning(found[0][0])
+    transaction.versioning[bucket_id] = state
+    return state
 
 
 def list_row(record: VersionRecord) -> ListRow:
@@ -102,50 +160,63 @@ def list_row(record: VersionRecord) -> ListRow:
     )
 
 
-def apply(connection: Connection, bucket_id: bytes, key: bytes, change: Change, due_us: int) -> None:
-    """Make a decided change: rows of truth and of both listings, and the garbage note."""
-    if change.removed is not None:
-        gone = change.removed
-        connection.execute(
-            "DELETE FROM versions WHERE bucket_id = ? AND key = ? AND slot = ?", (bucket_id, key, slot_of(gone))
+def apply(execute: Execute, bucket_id: bytes, key: bytes, change: Change, due_us: int) -> None:
+    """Make a decided change: the row of truth, the row of the listing, and the garbage note."""
+    added, removed, before, after = change.added, change.removed, change.before, change.after
+    if removed is not None and (added is None or slot_of(added) != slot_of(removed)):
+        execute("DELETE FROM versions WHERE bucket_id = ? AND key = ? AND slot = ?", (bucket_id, key, slot_of(removed)))
+    row = b"" if after is None or after is before else _encode(list_row(after))
+    if added is not None:
+        execute(
+            "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?)",
+            (bucket_id, key, slot_of(added), added.seq, row, _rest_of(added)),
         )
-        connection.execute(
-            "DELETE FROM listing_versions WHERE bucket_id = ? AND key = ? AND seq = ?", (bucket_id, key, gone.seq)
-        )
-    if change.added is not None:
-        new = change.added
-        connection.execute(
-            "INSERT INTO versions VALUES (?, ?, ?, ?)", (bucket_id, key, slot_of(new), _encoder.encode(new))
-        )
-        connection.execute(
-            "INSERT INTO listing_versions VALUES (?, ?, ?, ?)", (bucket_id, key, new.seq, _encoder.encode(list_row(new)))
-        )
-    after = change.after
     if after is not None and not after.is_delete_marker:
-        connection.execute(
-            "INSERT OR REPLACE INTO listing VALUES (?, ?, ?)", (bucket_id, key, _encoder.encode(list_row(after)))
-        )
-    else:
-        connection.execute("DELETE FROM listing WHERE bucket_id = ? AND key = ?", (bucket_id, key))
+        if row:
+            execute("INSERT OR REPLACE INTO listing VALUES (?, ?, ?)", (bucket_id, key, row))
+    elif before is not None and not before.is_delete_marker:
+        execute("DELETE FROM listing WHERE bucket_id = ? AND key = ?", (bucket_id, key))
     if change.garbage is not None:
-        note_garbage(connection, change.garbage, due_us)
+        note_garbage(execute, change.garbage, due_us)
 
 
-def note_garbage(connection: Connection, layout: ObjectLayout, due_us: int) -> None:
+def note_garbage(execute: Execute, layout: ObjectLayout, due_us: int) -> None:
     """Data to be deleted once ``due_us`` has passed."""
     if layout.segments:
-        connection.execute(
-            "INSERT INTO garbage VALUES (?, ?, ?)", (secrets.token_bytes(16), due_us, _encoder.encode(layout))
-        )
+        execute("INSERT INTO garbage VALUES (?, ?, ?)", (secrets.token_bytes(16), due_us, _encode(layout)))
 
 
-def note_repairs(connection: Connection, repairs: Sequence[RepairRow]) -> None:
+def merged_repair(execute: Execute, row: RepairRow) -> RepairRow | None:
+    """``row`` with the slots that are known already; None when it says nothing new."""
+    found = execute("SELECT record FROM repairs WHERE stripe_id = ?", (row.stripe_id,)).fetchall()
+    known = set(_decode_repair(blob(found[0][0])).slots) if found else set()
+    slots = known.union(row.slots)
+    return None if slots == known else RepairRow(row.pg, row.stripe_id, tuple(sorted(slots)))
+
+
+def note_repairs(execute: Execute, repairs: Sequence[RepairRow]) -> None:
     for row in repairs:
-        connection.execute("INSERT OR REPLACE INTO repairs VALUES (?, ?)", (row.stripe_id, _encoder.encode(row)))
+        merged = merged_repair(execute, row)
+        if merged is not None:
+            execute("INSERT OR REPLACE INTO repairs VALUES (?, ?)", (row.stripe_id, _encode(merged)))
+
+
+def finish_repairs(execute: Execute, rows: Sequence[RepairRow]) -> None:
+    """Drop the slots named; what was added meanwhile stays."""
+    for row in rows:
+        found = execute("SELECT record FROM repairs WHERE stripe_id = ?", (row.stripe_id,)).fetchall()
+        if not found:
+            continue
+        left = tuple(slot for slot in _decode_repair(blob(found[0][0])).slots if slot not in row.slots)
+        if left:
+            record = _encode(RepairRow(row.pg, row.stripe_id, left))
+            execute("UPDATE repairs SET record = ? WHERE stripe_id = ?", (record, row.stripe_id))
+        else:
+            execute("DELETE FROM repairs WHERE stripe_id = ?", (row.stripe_id,))
 
 
 def put(
-    connection: Connection,
+    transaction: Transaction,
     bucket_id: bytes,
     key: bytes,
     version: NewVersion,
@@ -154,11 +225,11 @@ def put(
     due_us: int,
 ) -> Committed:
     """The commit of a new version; conditions and versioning state are decided here."""
-    versioning = versioning_of(connection, bucket_id)
-    versions = head(connection, bucket_id, key)
+    versioning = versioning_of(transaction, bucket_id)
+    versions = head(transaction.execute, bucket_id, key)
     check_condition(condition, current_of(versions))
     change = decide_put(versioning, key, versions, version, now_us)
-    apply(connection, bucket_id, key, change, due_us)
+    apply(transaction.execute, bucket_id, key, change, due_us)
     assert change.added is not None
     return Committed(
         version_id=change.added.version_id,
@@ -169,78 +240,103 @@ def put(
     )
 
 
-def delete(connection: Connection, bucket: BucketRecord, request: DeleteRequest, now_us: int, due_us: int) -> Deleted:
+def delete(transaction: Transaction, bucket: BucketRecord, request: DeleteRequest, now_us: int, due_us: int) -> Deleted:
     """S3's DELETE; see ``MetadataStore.delete``."""
-    versioning = versioning_of(connection, bucket.bucket_id)
-    versions = head(connection, bucket.bucket_id, request.key)
+    execute = transaction.execute
+    versioning = versioning_of(transaction, bucket.bucket_id)
+    versions = head(execute, bucket.bucket_id, request.key)
     if request.version_id is None:
         check_condition(request.condition, current_of(versions))
         change, deleted = decide_delete(versioning, request.key, versions, bucket.owner, now_us)
     else:
-        target = exact(connection, bucket.bucket_id, request.key, request.version_id)
+        target = exact(execute, bucket.bucket_id, request.key, request.version_id)
         check_condition(request.condition, target)
         change, deleted = decide_delete_version(target, versions)
     if change.added is not None or change.removed is not None:
-        apply(connection, bucket.bucket_id, request.key, change, due_us)
+        apply(execute, bucket.bucket_id, request.key, change, due_us)
     return deleted
 
 
 def update_mutable(
-    connection: Connection, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart
+    execute: Execute, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart
 ) -> VersionRecord:
     """See ``MetadataStore.update_mutable``."""
-    record = read_version(connection, bucket_id, key, version_id)
+    record = read_version(execute, bucket_id, key, version_id)
     if record is None:
         raise NoSuchKey("no such object") if version_id is None else NoSuchVersion(version_id)
     if record.mutable.rev != mutable.rev:
         raise ObjectChanged("the object was changed meanwhile")
     changed = msgspec.structs.replace(record, mutable=msgspec.structs.replace(mutable, rev=mutable.rev + 1))
-    stored = msgspec.structs.replace(changed, is_latest=True)
-    connection.execute(
-        "UPDATE versions SET record = ? WHERE bucket_id = ? AND key = ? AND slot = ?",
-        (_encoder.encode(stored), bucket_id, key, slot_of(stored)),
+    execute(
+        "UPDATE versions SET rest = ? WHERE bucket_id = ? AND key = ? AND slot = ?",
+        (_rest_of(changed), bucket_id, key, slot_of(changed)),
     )
     return changed
 
 
-def scan(connection: Connection, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
+def scan(execute: Execute, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
     """Current objects in byte order."""
-    bound, values = ("AND key < ?", (end,)) if end is not None else ("", ())
-    rows = connection.execute(
-        f"SELECT row FROM listing WHERE bucket_id = ? AND key >= ? {bound} ORDER BY key LIMIT ?",  # noqa: S608
-        (bucket_id, start, *values, limit),
-    )
-    return [_row.decode(raw) for (raw,) in rows]
+    if end is None:
+        rows = execute("SELECT row FROM listing WHERE bucket_id = ? AND key >= ? ORDER BY key LIMIT ?", (bucket_id, start, limit))
+    else:
+        rows = execute(
+            "SELECT row FROM listing WHERE bucket_id = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?",
+            (bucket_id, start, end, limit),
+        )
+    return [_decode_row(raw) for (raw,) in rows.fetchall()]
 
 
 def scan_versions(
-    connection: Connection, bucket_id: bytes, start: bytes, start_seq: int | None, end: bytes | None, limit: int
+    execute: Execute, bucket_id: bytes, start: bytes, start_seq: int | None, end: bytes | None, limit: int
 ) -> list[ListRow]:
-    """Versions by (key, newest first); ``is_latest`` is exact."""
-    bound, values = ("AND key < ?", (end,)) if end is not None else ("", ())
+    """Versions by (key, newest first); ``is_latest`` is exact. Several statements: the caller holds a snapshot."""
     found: list[ListRow] = []
-    previous: bytes | None = None
+    previous: bytes | None = None  # the key whose newest row has been told
+    wanted = limit + 1  # the null version comes first in the table, and is told where its sequence says
     if start_seq is not None:
-        newest = connection.execute(
-            "SELECT max(seq) FROM listing_versions WHERE bucket_id = ? AND key = ?", (bucket_id, start)
-        ).fetchone()
-        if newest is not None and newest[0] is not None and newest[0] >= start_seq:
+        null = execute("SELECT row FROM versions WHERE bucket_id = ? AND key = ? AND slot = ?", (bucket_id, start, NULL_SLOT))
+        nulls = [_decode_row(raw) for (raw,) in null.fetchall()]
+        newer = execute(
+            "SELECT 1 FROM versions WHERE bucket_id = ? AND key = ? AND slot >= ? AND slot < ? LIMIT 1",
+            (bucket_id, start, start_seq, NULL_SLOT),
+        )
+        if newer.fetchall() or any(row.seq >= start_seq for row in nulls):
             previous = start
-        rows = connection.execute(
-            "SELECT row FROM listing_versions WHERE bucket_id = ? AND key = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-            (bucket_id, start, start_seq, limit),
+        found += [row for row in nulls if row.seq < start_seq]
+        older = execute(
+            "SELECT row FROM versions WHERE bucket_id = ? AND key = ? AND slot < ? ORDER BY slot DESC LIMIT ?",
+            (bucket_id, start, start_seq, wanted),
         )
-        found += [_row.decode(raw) for (raw,) in rows]
-    after = ">" if start_seq is not None else ">="
-    if len(found) < limit:
-        rows = connection.execute(
-            f"SELECT row FROM listing_versions WHERE bucket_id = ? AND key {after} ? {bound} "  # noqa: S608
-            "ORDER BY key, seq DESC LIMIT ?",
-            (bucket_id, start, *values, limit - len(found)),
+        found += [_decode_row(raw) for (raw,) in older.fetchall()]
+    if len(found) < wanted:
+        after = ">" if start_seq is not None else ">="
+        bound, values = ("AND key < ?", (end,)) if end is not None else ("", ())
+        rows = execute(
+            f"SELECT row FROM versions WHERE bucket_id = ? AND key {after} ? {bound} ORDER BY key, slot DESC LIMIT ?",  # noqa: S608
+            (bucket_id, start, *values, wanted - len(found)),
         )
-        found += [_row.decode(raw) for (raw,) in rows]
-    told = []
-    for row in found:
-        told.append(msgspec.structs.replace(row, is_latest=row.key != previous))
+        found += [_decode_row(raw) for (raw,) in rows.fetchall()]
+    return _told(found, previous)[:limit]
+
+
+def _told(rows: list[ListRow], previous: bytes | None) -> list[ListRow]:
+    """Rows as the table has them (a key's null version first), each key newest first, with ``is_latest``."""
+    told: list[ListRow] = []
+    held: ListRow | None = None
+    for row in rows:
+        if row.version_id == NULL_VERSION:
+            if held is not None:
+                told.append(held)
+            held = row
+            continue
+        if held is not None and (held.key != row.key or held.seq > row.seq):
+            told.append(held)
+            held = None
+        told.append(row)
+    if held is not None:
+        told.append(held)
+    for row in told:
+        if row.key == previous:
+            _set(row, "is_latest", False)  # freshly decoded and still ours
         previous = row.key
     return told

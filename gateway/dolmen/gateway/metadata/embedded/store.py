@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import msgspec
 
 from dolmen.core.clock import Clock
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.embedded import objects, uploads
-from dolmen.gateway.metadata.embedded.database import Connection, Writer, blob, connect, integer, prepare, translated
+from dolmen.gateway.metadata.embedded.checkpoint import Checkpointer
+from dolmen.gateway.metadata.embedded.database import SqliteError, blob, connect, integer, ours, prepare, translated
+from dolmen.gateway.metadata.embedded.intents import EmbeddedIntent, alive
 from dolmen.gateway.metadata.embedded.uploads import EmbeddedUploads
+from dolmen.gateway.metadata.embedded.writer import Transaction, Writer
 from dolmen.gateway.metadata.records import (
     BucketRecord,
     Committed,
@@ -28,31 +31,19 @@ from dolmen.gateway.metadata.records import (
     WriteCondition,
 )
 from dolmen.gateway.metadata.store import (
+    SCAN_ROWS_MAX,
     BucketChanged,
     BucketExists,
     BucketNotEmpty,
     Intent,
-    IntentExpired,
     NoSuchBucket,
     StaleEpoch,
 )
-
-INTENT_SECONDS = 24 * 3600.0  # an upload that takes longer must not commit: its data may be condemned as an orphan
 
 _encoder = msgspec.msgpack.Encoder()
 _bucket = msgspec.msgpack.Decoder(BucketRecord)
 _layout = msgspec.msgpack.Decoder(ObjectLayout)
 _repair = msgspec.msgpack.Decoder(RepairRow)
-
-
-@dataclass(frozen=True, slots=True)
-class EmbeddedIntent:
-    """A write in flight; the transaction of its commit is all the protection that one file needs."""
-
-    bucket_id: bytes
-    key: bytes
-    begun_seconds: float
-    write_id: bytes = field(default_factory=lambda: secrets.token_bytes(16))
 
 
 class EmbeddedStore(EmbeddedUploads):
@@ -65,21 +56,24 @@ class EmbeddedStore(EmbeddedUploads):
 
     async def open(self) -> None:
         prepare(self._path)
-        self._writer = Writer(self._path)
+        self._checkpointer = Checkpointer(self._path)
+        self._writer = Writer(self._path, self._clock, self._checkpointer.committed)
         self._reader = connect(self._path, readonly=True)
+        self._read = self._reader.cursor().execute
 
     async def close(self) -> None:
         await self._writer.close()
+        await asyncio.get_running_loop().run_in_executor(None, self._checkpointer.close)
         self._reader.close()
 
     # ---- buckets -------------------------------------------------------------------------------------------------
 
     async def create_bucket(self, bucket: BucketRecord) -> None:
-        def run(connection: Connection) -> None:
-            found = connection.execute("SELECT owner FROM buckets WHERE name = ?", (bucket.name,)).fetchone()
-            if found is not None:
-                raise BucketExists(found[0])
-            connection.execute(
+        def run(transaction: Transaction) -> None:
+            found = transaction.execute("SELECT owner FROM buckets WHERE name = ?", (bucket.name,)).fetchall()
+            if found:
+                raise BucketExists(found[0][0])
+            transaction.execute(
                 "INSERT INTO buckets VALUES (?, ?, ?, ?, ?, ?)",
                 (bucket.name, bucket.bucket_id, bucket.owner, bucket.rev, bucket.versioning, _encoder.encode(bucket)),
             )
@@ -87,52 +81,51 @@ class EmbeddedStore(EmbeddedUploads):
         await self._writer.submit(run)
 
     async def get_bucket(self, name: str) -> BucketRecord | None:
-        with translated():
-            found = self._reader.execute("SELECT record FROM buckets WHERE name = ?", (name,)).fetchone()
-        return None if found is None else _bucket.decode(found[0])
+        try:
+            found = self._read("SELECT record FROM buckets WHERE name = ?", (name,)).fetchall()
+        except SqliteError as error:
+            raise ours(error) from error
+        return _bucket.decode(found[0][0]) if found else None
 
     async def list_buckets(self, owner: str, prefix: str, after: str, limit: int) -> list[BucketRecord]:
         with translated():
-            rows = self._reader.execute(
-                "SELECT record FROM buckets WHERE owner = ? AND name > ? AND substr(name, 1, ?) = ? ORDER BY name LIMIT ?",
-                (owner, after, len(prefix), prefix, limit),
+            rows = self._read(
+                "SELECT record FROM buckets WHERE owner = ? AND name > ? AND name >= ? AND substr(name, 1, ?) = ? "
+                "ORDER BY name LIMIT ?",
+                (owner, after, prefix, len(prefix), prefix, _bounded(limit)),
             ).fetchall()
         return [_bucket.decode(blob(raw)) for (raw,) in rows]
 
     async def update_bucket(self, bucket: BucketRecord) -> BucketRecord:
         changed = msgspec.structs.replace(bucket, rev=bucket.rev + 1)
 
-        def run(connection: Connection) -> BucketRecord:
-            found = connection.execute(
+        def run(transaction: Transaction) -> BucketRecord:
+            found = transaction.execute(
                 "SELECT rev FROM buckets WHERE name = ? AND bucket_id = ?", (bucket.name, bucket.bucket_id)
-            ).fetchone()
-            if found is None:
+            ).fetchall()
+            if not found:
                 raise NoSuchBucket(bucket.name)
-            if found[0] != bucket.rev:
+            if found[0][0] != bucket.rev:
                 raise BucketChanged(bucket.name)
-            connection.execute(
+            transaction.execute(
                 "UPDATE buckets SET rev = ?, versioning = ?, owner = ?, record = ? WHERE name = ?",
                 (changed.rev, changed.versioning, changed.owner, _encoder.encode(changed), bucket.name),
             )
+            transaction.versioning.pop(bucket.bucket_id, None)
             return changed
 
         return await self._writer.submit(run)
 
     async def delete_bucket(self, name: str, bucket_id: bytes) -> None:
-        def run(connection: Connection) -> None:
-            if (
-                connection.execute("SELECT 1 FROM buckets WHERE name = ? AND bucket_id = ?", (name, bucket_id)).fetchone()
-                is None
-            ):
+        def run(transaction: Transaction) -> None:
+            execute = transaction.execute
+            if not execute("SELECT 1 FROM buckets WHERE name = ? AND bucket_id = ?", (name, bucket_id)).fetchall():
                 raise NoSuchBucket(name)
-            for query in (
-                "SELECT 1 FROM versions WHERE bucket_id = ? LIMIT 1",
-                "SELECT 1 FROM uploads WHERE bucket_id = ? AND completed_us IS NULL LIMIT 1",
-            ):
-                if connection.execute(query, (bucket_id,)).fetchone() is not None:
-                    raise BucketNotEmpty(name)
-            connection.execute("DELETE FROM uploads WHERE bucket_id = ?", (bucket_id,))
-            connection.execute("DELETE FROM buckets WHERE name = ?", (name,))
+            if execute("SELECT 1 FROM versions WHERE bucket_id = ? LIMIT 1", (bucket_id,)).fetchall():
+                raise BucketNotEmpty(name)
+            uploads.end_all(execute, bucket_id, self._clock.now_us() + self._grace_us)
+            transaction.versioning.pop(bucket_id, None)
+            execute("DELETE FROM buckets WHERE name = ?", (name,))
 
         await self._writer.submit(run)
 
@@ -140,26 +133,21 @@ class EmbeddedStore(EmbeddedUploads):
 
     async def begin(self, bucket: BucketRecord, key: bytes) -> EmbeddedIntent:
         with translated():
-            objects.versioning_of(self._reader, bucket.bucket_id)
+            if not objects.bucket_exists(self._read, bucket.bucket_id):
+                raise NoSuchBucket(bucket.name)
         return EmbeddedIntent(bucket.bucket_id, key, self._clock.monotonic_seconds())
-
-    def _own(self, intent: Intent) -> EmbeddedIntent:
-        assert isinstance(intent, EmbeddedIntent)
-        if self._clock.monotonic_seconds() - intent.begun_seconds > INTENT_SECONDS:
-            raise IntentExpired("the upload took longer than its intent lives")
-        return intent
 
     async def commit(
         self, intent: Intent, version: NewVersion, condition: WriteCondition, repairs: Sequence[RepairRow] = ()
     ) -> Committed:
-        own = self._own(intent)
+        own = alive(intent, self._clock)
 
-        def run(connection: Connection) -> Committed:
+        def run(transaction: Transaction) -> Committed:
             now_us = self._clock.now_us()
             committed = objects.put(
-                connection, own.bucket_id, own.key, version, condition, now_us, now_us + self._grace_us
+                transaction, own.bucket_id, own.key, version, condition, now_us, now_us + self._grace_us
             )
-            objects.note_repairs(connection, repairs)
+            objects.note_repairs(transaction.execute, repairs)
             return committed
 
         return await self._writer.submit(run)
@@ -169,86 +157,91 @@ class EmbeddedStore(EmbeddedUploads):
             await self.add_garbage(garbage)
 
     async def get_version(self, bucket_id: bytes, key: bytes, version_id: str | None = None) -> VersionRecord | None:
-        with translated(), self._reader:  # one snapshot
-            found = objects.read_version(self._reader, bucket_id, key, version_id)
-        return found
+        try:
+            return objects.read_version(self._read, bucket_id, key, version_id)
+        except SqliteError as error:
+            raise ours(error) from error
 
     async def delete(self, bucket: BucketRecord, request: DeleteRequest) -> Deleted:
-        def run(connection: Connection) -> Deleted:
+        def run(transaction: Transaction) -> Deleted:
             now_us = self._clock.now_us()
-            return objects.delete(connection, bucket, request, now_us, now_us + self._grace_us)
+            return objects.delete(transaction, bucket, request, now_us, now_us + self._grace_us)
 
         return await self._writer.submit(run)
 
     async def delete_many(self, bucket: BucketRecord, requests: Sequence[DeleteRequest]) -> list[Deleted | Exception]:
-        def run(connection: Connection) -> list[Deleted | Exception]:
-            now_us = self._clock.now_us()
-            outcomes: list[Deleted | Exception] = []
-            for request in requests:
-                try:
-                    outcomes.append(objects.delete(connection, bucket, request, now_us, now_us + self._grace_us))
-                except uploads.REFUSALS as error:  # raised before anything is written
-                    outcomes.append(error)
-            return outcomes
+        def operation(request: DeleteRequest) -> Callable[[Transaction], Deleted]:
+            def run(transaction: Transaction) -> Deleted:
+                now_us = self._clock.now_us()
+                return objects.delete(transaction, bucket, request, now_us, now_us + self._grace_us)
 
-        return await self._writer.submit(run)
+            return run
+
+        if not requests:
+            return []
+        outcomes = await self._writer.submit_all([operation(request) for request in requests])
+        return cast("list[Deleted | Exception]", outcomes)
 
     async def update_mutable(
         self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart
     ) -> VersionRecord:
         return await self._writer.submit(
-            lambda connection: objects.update_mutable(connection, bucket_id, key, version_id, mutable)
+            lambda transaction: objects.update_mutable(transaction.execute, bucket_id, key, version_id, mutable)
         )
 
     async def scan(self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
         with translated():
-            return objects.scan(self._reader, bucket_id, start, end, limit)
+            return objects.scan(self._read, bucket_id, start, end, _bounded(limit))
 
     async def scan_versions(
         self, bucket_id: bytes, start: bytes, start_seq: int | None, end: bytes | None, limit: int
     ) -> list[ListRow]:
-        with translated(), self._reader:
-            rows = objects.scan_versions(self._reader, bucket_id, start, start_seq, end, limit)
+        with translated(), self._reader:  # one snapshot
+            rows = objects.scan_versions(self._read, bucket_id, start, start_seq, end, _bounded(limit))
         return rows
 
     # ---- maintenance ---------------------------------------------------------------------------------------------
 
     async def add_garbage(self, layout: ObjectLayout) -> None:
         due_us = self._clock.now_us() + self._grace_us
-        await self._writer.submit(lambda connection: objects.note_garbage(connection, layout, due_us))
+        await self._writer.submit(lambda transaction: objects.note_garbage(transaction.execute, layout, due_us))
 
     async def due_garbage(self, now_us: int, limit: int) -> list[GarbageNote]:
         with translated():
-            rows = self._reader.execute(
+            rows = self._read(
                 "SELECT note_id, due_us, layout FROM garbage WHERE due_us <= ? ORDER BY due_us LIMIT ?", (now_us, limit)
             ).fetchall()
         return [GarbageNote(note_id=blob(note), due_us=integer(due), layout=_layout.decode(blob(raw))) for note, due, raw in rows]
 
     async def finish_garbage(self, note_ids: Sequence[bytes]) -> None:
-        def run(connection: Connection) -> None:
-            connection.executemany("DELETE FROM garbage WHERE note_id = ?", [(note,) for note in note_ids])
+        def run(transaction: Transaction) -> None:
+            for note in note_ids:
+                transaction.execute("DELETE FROM garbage WHERE note_id = ?", (note,))
 
         await self._writer.submit(run)
 
     async def _count(self, query: str) -> int:
         with translated():
-            return integer(self._reader.execute(query).fetchall()[0][0])
+            return integer(self._read(query).fetchall()[0][0])
 
     async def garbage_count(self) -> int:
         return await self._count("SELECT count(*) FROM garbage")
 
+    async def add_repairs(self, rows: Sequence[RepairRow]) -> None:
+        with translated():
+            fresh = [row for row in rows if objects.merged_repair(self._read, row) is not None]
+        if fresh:  # a rotten fragment may be read often; it is written down once
+            await self._writer.submit(lambda transaction: objects.note_repairs(transaction.execute, fresh))
+
     async def list_repairs(self, after: bytes, limit: int) -> list[RepairRow]:
         with translated():
-            rows = self._reader.execute(
+            rows = self._read(
                 "SELECT record FROM repairs WHERE stripe_id > ? ORDER BY stripe_id LIMIT ?", (after, limit)
             ).fetchall()
         return [_repair.decode(blob(raw)) for (raw,) in rows]
 
     async def finish_repairs(self, rows: Sequence[RepairRow]) -> None:
-        def run(connection: Connection) -> None:
-            connection.executemany("DELETE FROM repairs WHERE stripe_id = ?", [(row.stripe_id,) for row in rows])
-
-        await self._writer.submit(run)
+        await self._writer.submit(lambda transaction: objects.finish_repairs(transaction.execute, rows))
 
     async def repair_count(self) -> int:
         return await self._count("SELECT count(*) FROM repairs")
@@ -257,28 +250,29 @@ class EmbeddedStore(EmbeddedUploads):
 
     async def get_map(self) -> tuple[int, bytes] | None:
         with translated():
-            found = self._reader.execute("SELECT epoch, raw FROM cluster_map").fetchone()
-        return None if found is None else (found[0], found[1])
+            found = self._read("SELECT epoch, raw FROM cluster_map").fetchall()
+        return (found[0][0], found[0][1]) if found else None
 
     async def publish_map(self, expected_epoch: int, epoch: int, raw: bytes) -> None:
-        def run(connection: Connection) -> None:
-            found = connection.execute("SELECT epoch FROM cluster_map").fetchone()
-            held = 0 if found is None else found[0]
+        def run(transaction: Transaction) -> None:
+            found = transaction.execute("SELECT epoch FROM cluster_map").fetchall()
+            held = found[0][0] if found else 0
             if held != expected_epoch or epoch <= held:
                 raise StaleEpoch(f"epoch {expected_epoch} was expected, {held} is published")
-            connection.execute("INSERT OR REPLACE INTO cluster_map VALUES (1, ?, ?)", (epoch, raw))
+            transaction.execute("INSERT OR REPLACE INTO cluster_map VALUES (1, ?, ?)", (epoch, raw))
 
         await self._writer.submit(run)
 
     async def acquire_lease(self, name: str, owner: str, seconds: float) -> Lease | None:
-        def run(connection: Connection) -> Lease | None:
+        def run(transaction: Transaction) -> Lease | None:
             now_us = self._clock.now_us()
-            found = connection.execute("SELECT owner, until_us, rev FROM leases WHERE name = ?", (name,)).fetchone()
-            if found is not None and found[0] != owner and found[1] > now_us:
+            found = transaction.execute("SELECT owner, until_us, rev FROM leases WHERE name = ?", (name,)).fetchall()
+            holder, until_us, rev = found[0] if found else (owner, 0, 0)
+            if holder != owner and until_us > now_us:
                 return None
-            rev = 1 if found is None else found[2] + 1
+            rev += 1
             lease = Lease(name=name, owner=owner, until_us=now_us + int(seconds * 1_000_000), rev=rev)
-            connection.execute(
+            transaction.execute(
                 "INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", (name, owner, lease.until_us, rev)
             )
             return lease
@@ -286,9 +280,16 @@ class EmbeddedStore(EmbeddedUploads):
         return await self._writer.submit(run)
 
     async def release_lease(self, lease: Lease) -> None:
-        def run(connection: Connection) -> None:
-            connection.execute(
+        def run(transaction: Transaction) -> None:
+            transaction.execute(
                 "DELETE FROM leases WHERE name = ? AND owner = ? AND rev = ?", (lease.name, lease.owner, lease.rev)
             )
 
         await self._writer.submit(run)
+
+
+def _bounded(limit: int) -> int:
+    """Reads run in the event loop: one that would hold it for long is a programming error."""
+    if limit > SCAN_ROWS_MAX:
+        raise ValueError(f"{limit} rows at once, {SCAN_ROWS_MAX} are allowed")
+    return limit

@@ -1,0 +1,202 @@
+"""The directory of ``dolmen dev``: who uses it, what it was made with, its keys.
+
+::
+
+    DIR/lock                held by the running supervisor (flock)
+    DIR/dolmen.json         cluster id, scheme, number of disks: fixed when the directory is made
+    DIR/cluster.key         secret between the processes, hex, mode 0600
+    DIR/root-keys.toml      generated access key of the root account, mode 0600
+    DIR/disks/0 ...         one directory for each disk, owned by the datanodes
+    DIR/metadata/           the embedded metadata store
+    DIR/logs/               one log for each process
+    DIR/run/                sockets, the keys in force, addresses; made afresh at each start
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dolmen.cli.dev.options import Scheme, check_geometry, parse_scheme
+from dolmen.core.errors import ConfigError
+
+STATE_FILE = "dolmen.json"
+LOCK_FILE = "lock"
+CLUSTER_KEY_FILE = "cluster.key"
+ROOT_KEYS_FILE = "root-keys.toml"
+ADDRESSES_FILE = "run/dev.json"
+ROOT_KEYS_IN_FORCE = "run/root-keys.toml"
+METADATA_FILE = "metadata/metadata.sqlite"
+
+DISKS_DEFAULT = 6
+SCHEME_DEFAULT = Scheme(4, 2)
+STATE_FORMAT = 1
+LOCK_WAIT_SECONDS = 1.0  # a child of a killed supervisor may hold the lock for the instant between fork and exec
+
+ENV_ACCESS_KEY_ID = "DOLMEN_ROOT_ACCESS_KEY_ID"
+ENV_SECRET_ACCESS_KEY = "DOLMEN_ROOT_SECRET_ACCESS_KEY"
+_KEY_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_SECRET_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"  # nothing a shell or URL minds
+_ACCESS_KEY_CHARACTERS = 20  # as AWS has; some clients check it
+_SECRET_CHARACTERS = 40
+
+
+class InUse(ConfigError):
+    """Another process works on this directory, or listens on this port."""
+
+
+class State(msgspec.Struct, frozen=True, kw_only=True):
+    """What the directory was made with."""
+
+    format: int
+    cluster_id: str  # 32 hex digits
+    scheme: str
+    disks: int
+
+
+class Addresses(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the running cluster answers."""
+
+    pid: int  # of the supervisor
+    endpoint: str  # URL of S3
+    admin: str  # URL of health, metrics and status
+
+
+@dataclass(frozen=True, slots=True)
+class RootKeys:
+    """The root account's access key."""
+
+    access_key_id: str
+    secret_access_key: str
+    generated: bool  # False: given by the environment, and not to be shown
+
+
+def lock_directory(directory: Path) -> int:
+    """Make the directory if need be and take its lock; returns the file descriptor that holds it.
+
+    Raises ``InUse`` when another supervisor has it, ``ConfigError`` when it cannot be a directory of ours.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise ConfigError(f"cannot use {directory}: {error.strerror}") from error
+    deadline = time.monotonic() + LOCK_WAIT_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
+            owner = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip()
+            os.close(descriptor)
+            raise InUse(f"{directory} is in use by another `dolmen dev` (process {owner})") from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        return descriptor
+
+
+def load_or_create_state(directory: Path, disks: int | None, scheme: Scheme | None) -> State:
+    """The directory's state; made with the given values, or the defaults, at the first start.
+
+    Raises ``ConfigError`` when values are given that differ from what the directory has: data lies in that shape.
+    """
+    path = directory / STATE_FILE
+    if not path.exists():
+        wanted_disks = disks or DISKS_DEFAULT
+        wanted_scheme = scheme or SCHEME_DEFAULT
+        check_geometry(wanted_disks, wanted_scheme)
+        state = State(
+            format=STATE_FORMAT,
+            cluster_id=secrets.token_hex(16),
+            scheme=str(wanted_scheme),
+            disks=wanted_disks,
+        )
+        write_durably(path, msgspec.json.format(msgspec.json.encode(state)) + b"\n", mode=0o644)
+        return state
+    try:
+        state = msgspec.json.decode(path.read_bytes(), type=State)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    if state.format != STATE_FORMAT:
+        raise ConfigError(f"{path} has format {state.format}; this version reads format {STATE_FORMAT}")
+    if disks is not None and disks != state.disks:
+        raise ConfigError(f"{directory} was made with {state.disks} disks; it cannot be started with {disks}")
+    if scheme is not None and scheme != parse_scheme(state.scheme):
+        raise ConfigError(f"{directory} was made with {state.scheme}; it cannot be started with {scheme}")
+    return state
+
+
+def prepare(directory: Path) -> None:
+    """The folders and the cluster key that every start needs. Disks are left to the datanodes."""
+    shutil.rmtree(directory / "run", ignore_errors=True)
+    for name, mode in (("run", 0o700), ("logs", 0o755), ("metadata", 0o700), ("disks", 0o755)):
+        (directory / name).mkdir(mode=mode, exist_ok=True)
+    key = directory / CLUSTER_KEY_FILE
+    if not key.exists():
+        write_durably(key, f"{secrets.token_hex(32)}\n".encode(), mode=0o600)
+
+
+def root_keys(directory: Path, environ: Mapping[str, str]) -> RootKeys:
+    """The keys in force: the environment's, or those kept in the directory (generated at the first start)."""
+    given = (environ.get(ENV_ACCESS_KEY_ID, ""), environ.get(ENV_SECRET_ACCESS_KEY, ""))
+    if all(given):
+        return RootKeys(*given, generated=False)
+    if any(given):
+        raise ConfigError(f"set both {ENV_ACCESS_KEY_ID} and {ENV_SECRET_ACCESS_KEY}, or neither")
+    path = directory / ROOT_KEYS_FILE
+    if not path.exists():
+        keys = RootKeys(
+            "".join(secrets.choice(_KEY_ALPHABET) for _ in range(_ACCESS_KEY_CHARACTERS)),
+            "".join(secrets.choice(_SECRET_ALPHABET) for _ in range(_SECRET_CHARACTERS)),
+            generated=True,
+        )
+        write_durably(path, keys_toml(keys), mode=0o600)
+        return keys
+    try:
+        table = tomllib.loads(path.read_text())
+        return RootKeys(str(table["access_key_id"]), str(table["secret_access_key"]), generated=True)
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+
+
+def read_addresses(directory: Path) -> Addresses:
+    """Raises ``ConfigError`` when no cluster was ever started there."""
+    try:
+        return msgspec.json.decode((directory / ADDRESSES_FILE).read_bytes(), type=Addresses)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"no cluster runs in {directory}") from error
+
+
+def keys_toml(keys: RootKeys) -> bytes:
+    """The file that the gateways read; quoted by JSON's rules, which TOML's basic strings share."""
+    quoted = (msgspec.json.encode(keys.access_key_id), msgspec.json.encode(keys.secret_access_key))
+    return b"access_key_id = %b\nsecret_access_key = %b\n" % quoted
+
+
+def write_durably(path: Path, content: bytes, *, mode: int) -> None:
+    """Replace a file whole: after a crash there is the old one or the new one, never a part."""
+    scratch = path.with_name(f".{path.name}.new")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    try:
+        os.fchmod(descriptor, mode)
+        os.write(descriptor, content)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    scratch.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,170 @@
+"""What the leader does, each in a loop of its own: watch and publish, repair from rows, fill disks, collect garbage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+from prometheus_client import Counter
+
+from dolmen.core.clock import Clock
+from dolmen.core.errors import DolmenError
+from dolmen.core.telemetry.log import get_logger
+from dolmen.datanode.client import DatanodeError
+from dolmen.gateway.maintenance.garbage import GarbageCollector
+from dolmen.gateway.maintenance.leadership import Leadership
+from dolmen.gateway.maintenance.pace import Pace
+from dolmen.gateway.maintenance.publisher import Publisher
+from dolmen.gateway.maintenance.repair import Repairer, Tally
+from dolmen.gateway.maintenance.watch import Watch
+from dolmen.gateway.objects.cluster import ClusterView
+
+FIRST_LOOK_SECONDS = 0.05  # until there is a map nothing works: look often, datanodes need a moment to start
+LOOK_SECONDS = 1.0  # as often as a datanode looks at its directories
+ROWS_SECONDS = (0.5, 10.0)  # shortest and longest rest between passes over the repair rows
+FILL_SECONDS = (0.5, 5.0)
+GARBAGE_SECONDS = (0.2, 10.0)
+COMPARE_SHARE = 9.0  # a comparison that did not end well rests this many times as long as it took: a tenth of a core
+
+REPAIRED = Counter("dolmen_repaired_stripes_total", "Stripes that got missing fragments back")
+TRASHED = Counter("dolmen_trashed_fragments_total", "Fragments of deleted or replaced data that were trashed")
+FAILED_PASSES = Counter("dolmen_maintenance_failed_passes_total", "Passes that ended with an error and are tried again", ["duty"])
+
+
+class Duties:
+    """``run`` until cancelled. Every duty may be cut short anywhere and begun again by another process."""
+
+    def __init__(
+        self,
+        *,
+        watch: Watch,
+        publisher: Publisher,
+        cluster: ClusterView,
+        repairer: Repairer,
+        collector: GarbageCollector,
+        leadership: Leadership,
+        clock: Clock,
+    ) -> None:
+        self._watch = watch
+        self._publisher = publisher
+        self._cluster = cluster
+        self._repairer = repairer
+        self._collector = collector
+        self._leadership = leadership
+        self._clock = clock
+        self._paces = {"rows": Pace(*ROWS_SECONDS), "fill": Pace(*FILL_SECONDS), "garbage": Pace(*GARBAGE_SECONDS)}
+        self._log = get_logger("duties")
+        self.incomplete: tuple[str, ...] = ()
+        self.tallies: dict[str, Tally] = {}  # by disk: the comparison that runs, or the last one
+        self.rows_tally = Tally()
+        self._until_us: dict[str, int] = {}  # by disk: stripes begun later were written with it in the map
+
+    async def look(self) -> None:
+        """One look at the datanodes; the leader also publishes what follows from it."""
+        changed = await self._watch.look()
+        published = await (self._publisher.step() if self._leadership.held else self._publisher.current())
+        listed = () if published is None else published.incomplete
+        if changed:
+            self._until_us.clear()  # a disk that went again may come back with less than the last comparison saw
+        if changed or listed != self.incomplete:
+            for pace in self._paces.values():
+                pace.poke()
+        self.incomplete = listed
+        for gone in [uuid for uuid in self.tallies if uuid not in listed]:
+            del self.tallies[gone]
+
+    async def watch(self) -> None:
+        """Look at the datanodes for ever."""
+        while True:
+            await self._attempt("watch", self.look)
+            await asyncio.sleep(LOOK_SECONDS if self._cluster.ready else FIRST_LOOK_SECONDS)
+
+    async def run(self) -> None:
+        """What only the leader does."""
+        async with asyncio.TaskGroup() as group:
+            for duty in (self._rows, self._fill, self._garbage):
+                group.create_task(duty())
+
+    async def _attempt(self, duty: str, step: Callable[[], Awaitable[None]]) -> bool:
+        """False when a part of the system was away; any other error ends the process, which is started again."""
+        try:
+            await step()
+        except (DolmenError, msgspec.MsgspecError) as error:
+            FAILED_PASSES.labels(duty).inc()
+            self._log.warning("pass failed", duty=duty, error=str(error) or type(error).__name__)
+            return False
+        return True
+
+    async def _rows(self) -> None:
+        while True:
+            self.rows_tally = Tally()
+            await self._attempt("rows", self.rows)
+            await self._paces["rows"].rest(self.rows_tally.repaired > 0)
+
+    async def rows(self) -> None:
+        """One pass over the repair rows."""
+        if self._cluster.ready:
+            await self._repairer.rows(self.rows_tally)
+            self._count("repair rows", self.rows_tally)
+
+    async def _fill(self) -> None:
+        while True:
+            begun = self._clock.monotonic_seconds()
+            repaired = 0
+            for uuid in self.incomplete:
+                if self._watch.usable(uuid):
+                    repaired += await self._filled(uuid)
+            took = self._clock.monotonic_seconds() - begun
+            await self._paces["fill"].rest(repaired > 0, COMPARE_SHARE * took)
+
+    async def _filled(self, uuid: str) -> int:
+        async def step() -> None:
+            await self.fill(uuid)
+
+        await self._attempt("fill", step)
+        tally = self.tallies.get(uuid)
+        return 0 if tally is None else tally.repaired
+
+    async def fill(self, uuid: str) -> Tally:
+        """Compare a listed disk with the others, repair it, and take it off the list when nothing is missing any more."""
+        tally = self.tallies[uuid] = Tally()
+        until_us = self._until_us.setdefault(uuid, self._clock.now_us())
+        try:
+            await self._repairer.disk(uuid, tally, until_us)
+        except DatanodeError:
+            tally.unheard += 1
+            raise
+        self._count(f"disk {uuid}", tally)
+        if tally.complete:
+            await self._publisher.completed(uuid)
+            self._until_us.pop(uuid, None)
+        return tally
+
+    def _count(self, source: str, tally: Tally) -> None:
+        REPAIRED.inc(tally.repaired)
+        if tally.repaired or tally.lost:
+            self._log.info(
+                "repair pass", source=source, repaired=tally.repaired, waiting=tally.waiting, lost=tally.lost, young=tally.young
+            )
+
+    async def _garbage(self) -> None:
+        more = False
+
+        async def step() -> None:
+            nonlocal more
+            more = await self.collect()
+
+        while True:
+            more = False
+            await self._attempt("garbage", step)
+            if not more:
+                await self._paces["garbage"].rest(False)
+
+    async def collect(self) -> bool:
+        """One step of the collector; True when there is more to do at once."""
+        if not self._cluster.ready:
+            return False
+        progress = await self._collector.step()
+        TRASHED.inc(progress.trashed)
+        return progress.full and progress.finished > 0

@@ -1,0 +1,218 @@
+"""The state of the cluster as one document: ``/v1/status`` and the metrics show the same figures."""
+
+from __future__ import annotations
+
+import msgspec
+from prometheus_client import Gauge
+
+from dolmen.core.cluster_map import ClusterMap, Disk
+from dolmen.core.wire import DiskStatus
+from dolmen.gateway.maintenance.duties import Duties
+from dolmen.gateway.maintenance.leadership import Leadership
+from dolmen.gateway.maintenance.topology import USABLE, Sighting
+from dolmen.gateway.maintenance.watch import Watch
+from dolmen.gateway.metadata.store import MetadataStore
+from dolmen.gateway.objects.cluster import ClusterView
+
+STATES = ("ready", "full", "failed", "missing", "foreign", "unreachable")
+
+DISKS = Gauge("dolmen_disks", "Disks of the cluster map by what their datanodes say", ["state"])
+GROUPS = Gauge("dolmen_groups", "Placement groups: whole when every slot is on a usable, complete disk", ["state"])
+UNDER_REPLICATED = Gauge("dolmen_under_replicated_stripes", "Stripes known to lack a fragment")
+UNDER_REPLICATED_EXACT = Gauge("dolmen_under_replicated_exact", "1 when that number is not only what is known so far")
+REPAIR_ROWS = Gauge("dolmen_repair_rows", "Durable repair rows of degraded writes")
+GARBAGE_NOTES = Gauge("dolmen_garbage_notes", "Garbage notes that wait for their grace period or for a disk")
+EPOCH = Gauge("dolmen_map_epoch", "Epoch of the cluster map")
+LEASE_HELD = Gauge("dolmen_maintenance_lease_held", "1 in the maintenance process that acts")
+
+
+class DiskReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One disk of the map, or a location that is not in it (``uuid`` may be empty then)."""
+
+    uuid: str
+    location: str
+    address: str  # of its datanode
+    state: str
+    reason: str = ""
+    incomplete: bool = False  # it may lack fragments: being compared and filled
+    in_map: bool = True
+    capacity_bytes: int = 0
+    free_bytes: int = 0
+    used_bytes: int = 0
+    fragments: int = 0
+
+
+class GroupsReport(msgspec.Struct, frozen=True):
+    total: int
+    whole: int
+    degraded: int
+
+
+class UnderReplicated(msgspec.Struct, frozen=True):
+    """``exact`` is false while a disk is away or is being compared: then there may be more."""
+
+    stripes: int
+    exact: bool
+
+
+class FillReport(msgspec.Struct, frozen=True):
+    """A disk that is compared with the other members of its groups, and what that found so far."""
+
+    uuid: str
+    checked: int
+    repaired: int
+    missing: int
+    lost: int
+
+
+class RepairReport(msgspec.Struct, frozen=True):
+    rows: int
+    filling: tuple[FillReport, ...]
+
+
+class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
+    """``/v1/status``."""
+
+    cluster_id: str
+    epoch: int  # 0 before the first map
+    scheme: str
+    leader: bool  # whether this maintenance process is the one that acts
+    waiting_for: str = ""  # why there is no map yet
+    disks: tuple[DiskReport, ...]
+    groups: GroupsReport
+    under_replicated: UnderReplicated
+    repair: RepairReport
+    garbage_notes: int
+
+
+class Reporter:
+    """Gathers the report; cheap enough for every few seconds."""
+
+    def __init__(
+        self,
+        *,
+        store: MetadataStore,
+        cluster: ClusterView,
+        watch: Watch,
+        duties: Duties,
+        leadership: Leadership,
+        cluster_id: str,
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._watch = watch
+        self._duties = duties
+        self._leadership = leadership
+        self._cluster_id = cluster_id
+
+    async def report(self, waiting_for: str = "") -> ClusterReport:
+        """Raises ``MetadataUnavailable``."""
+        rows = await self._store.repair_count()
+        notes = await self._store.garbage_count()
+        cluster_map = self._cluster.map if self._cluster.ready else None
+        disks = disk_reports(cluster_map, self._watch.sightings, self._watch.silent, self._duties.incomplete)
+        group = None if cluster_map is None else cluster_map.groups[0]
+        filling = tuple(
+            FillReport(uuid, tally.checked, tally.repaired, tally.missing, tally.lost)
+            for uuid, tally in self._duties.tallies.items()
+            if uuid in self._duties.incomplete
+        )
+        made = ClusterReport(
+            cluster_id=self._cluster_id,
+            epoch=0 if cluster_map is None else cluster_map.epoch,
+            scheme="" if group is None else f"{group.k}+{group.m}",
+            leader=self._leadership.held,
+            waiting_for=waiting_for if cluster_map is None else "",
+            disks=disks,
+            groups=groups_report(cluster_map, disks),
+            under_replicated=self._under_replicated(disks, filling, rows),
+            repair=RepairReport(rows, filling),
+            garbage_notes=notes,
+        )
+        _measure(made)
+        return made
+
+    def _under_replicated(
+        self, disks: tuple[DiskReport, ...], filling: tuple[FillReport, ...], rows: int
+    ) -> UnderReplicated:
+        """Rows, what comparisons found, and what was last seen on a disk that is away (its stripes lack it)."""
+        away = [disk for disk in disks if disk.in_map and disk.state not in USABLE]
+        on_away = max((self._watch.fragments_seen.get(disk.uuid, 0) for disk in away), default=0)
+        missing = sum(fill.missing for fill in filling)
+        exact = self._cluster.ready and not away and not self._duties.incomplete
+        return UnderReplicated(rows + missing + on_away, exact)
+
+
+def disk_reports(
+    cluster_map: ClusterMap | None, sightings: list[Sighting], silent: tuple[str, ...], incomplete: tuple[str, ...]
+) -> tuple[DiskReport, ...]:
+    """The disks of the map by location, then what datanodes have beside them."""
+    by_uuid = {sighting.status.uuid: sighting for sighting in sightings if sighting.status.uuid}
+    at_location = {sighting.status.location: sighting for sighting in sightings}
+    known = () if cluster_map is None else cluster_map.disks
+    reports = []
+    for disk in sorted(known, key=lambda disk: disk.location):
+        found = by_uuid.get(disk.uuid)
+        reports.append(
+            _away(disk, at_location.get(disk.location), disk.address in silent, disk.uuid in incomplete)
+            if found is None
+            else _seen(found.address, found.status, True, disk.uuid in incomplete)
+        )
+    uuids = {disk.uuid for disk in known}
+    locations = {disk.location for disk in known}
+    for sighting in sightings:
+        status = sighting.status
+        if status.uuid not in uuids and (status.uuid or status.location not in locations):
+            reports.append(_seen(sighting.address, status, False, False))
+    return tuple(reports)
+
+
+def _seen(address: str, status: DiskStatus, in_map: bool, incomplete: bool) -> DiskReport:
+    return DiskReport(
+        uuid=status.uuid,
+        location=status.location,
+        address=address,
+        state=status.state,
+        reason=status.reason,
+        incomplete=incomplete,
+        in_map=in_map,
+        capacity_bytes=status.capacity_bytes,
+        free_bytes=status.free_bytes,
+        used_bytes=status.used_bytes,
+        fragments=status.fragments,
+    )
+
+
+def _away(disk: Disk, there: Sighting | None, silent: bool, incomplete: bool) -> DiskReport:
+    """A disk of the map that no datanode serves now."""
+    state, reason = "missing", "no datanode has it"
+    if silent:
+        state, reason = "unreachable", "its datanode does not answer"
+    elif there is not None:
+        state = there.status.state if there.status.state in STATES and not there.usable else "missing"
+        reason = there.status.reason or "another disk is in its place"
+    return DiskReport(
+        uuid=disk.uuid, location=disk.location, address=disk.address, state=state, reason=reason, incomplete=incomplete
+    )
+
+
+def groups_report(cluster_map: ClusterMap | None, disks: tuple[DiskReport, ...]) -> GroupsReport:
+    """A group is degraded while a slot is on a disk that is away or incomplete."""
+    whole_disks = {disk.uuid for disk in disks if disk.state in USABLE and not disk.incomplete}
+    groups = () if cluster_map is None else cluster_map.groups
+    whole = sum(all(uuid in whole_disks for uuid in group.slots) for group in groups)
+    return GroupsReport(len(groups), whole, len(groups) - whole)
+
+
+def _measure(report: ClusterReport) -> None:
+    states = [disk.state for disk in report.disks if disk.in_map]
+    for state in STATES:
+        DISKS.labels(state).set(states.count(state))
+    GROUPS.labels("whole").set(report.groups.whole)
+    GROUPS.labels("degraded").set(report.groups.degraded)
+    UNDER_REPLICATED.set(report.under_replicated.stripes)
+    UNDER_REPLICATED_EXACT.set(report.under_replicated.exact)
+    REPAIR_ROWS.set(report.repair.rows)
+    GARBAGE_NOTES.set(report.garbage_notes)
+    EPOCH.set(report.epoch)
+    LEASE_HELD.set(report.leader)

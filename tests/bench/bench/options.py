@@ -1,0 +1,105 @@
+"""The command line of the bench."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+SECONDS_DEFAULT = 5.0
+QUICK_SECONDS = 1.0
+QUICK_ROWS = r"(PUT|GET) (4 KiB|1 MiB|10 MiB) @16$|HEAD|DELETE|DeleteObjects|multipart|LIST 10\^4"
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"bench: {message} (--help lists the options)\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What is asked for."""
+
+    data_dir: Path | None
+    keep: bool
+    workers: int
+    quick: bool
+    only: re.Pattern[str] | None
+    seconds: float
+    passes: int
+    output: str
+    save: Path | None
+    compare: Path | None
+    endpoint: tuple[str, int] | None
+    server_pid: int
+    pin_generator: int | None
+    pin_server: str | None
+    floors_only: bool
+    detail: bool
+    server_args: tuple[str, ...]
+
+
+def parse(argv: Sequence[str]) -> Options:
+    """Exits with 2 and one line on what cannot be understood."""
+    parser = OneLineParser(prog="bench", description="Measures a Dolmen server. See tests/bench/README.md.")
+    add = parser.add_argument
+    add("--data-dir", type=Path, help="directory of the server; used for all passes, and not removed (default: a new one per pass)")
+    add("--keep", action="store_true", help="keep the temporary directory and say where it is")
+    add("--workers", type=int, default=2, help="gateway processes (default 2)")
+    add("--quick", action="store_true", help=f"a smoke run of about a minute: fewer rows, {QUICK_SECONDS:.0f} s each")
+    add("--only", metavar="REGEX", type=_regex, help="rows whose name matches, e.g. '^PUT 4 KiB' or 'LIST'")
+    add("--seconds", type=_positive, help=f"of each row (default {SECONDS_DEFAULT:.0f}); what is in flight then is finished")
+    add("--passes", type=int, default=1, help="whole runs; medians are shown (default 1)")
+    add("--output", choices=("table", "json"), default="table")
+    add("--save", metavar="FILE", type=Path, help="write the result as JSON")
+    add("--compare", metavar="FILE", type=Path, help="show the ratio of each row to a saved run")
+    add("--endpoint", metavar="HOST:PORT", type=_address, help="a server that runs already (IPv4); keys from DOLMEN_ROOT_*")
+    add("--server-pid", type=int, default=0, help="with --endpoint: its process, to measure CPU and memory")
+    add("--pin-generator", metavar="CPU", type=int, help="run the load generator on this CPU")
+    add("--pin-server", metavar="LIST", help="run the server on these CPUs, e.g. 0 or 0-1")
+    add("--floors-only", action="store_true", help="measure the machine, not a server")
+    add("--detail", action="store_true", help="also CPU and memory of each process")
+    add("server_args", nargs="*", metavar="-- ARG", help="handed to dolmen dev, e.g. -- --scheme 2+1 --disks 3")
+    args = parser.parse_args(argv)
+    if args.workers < 1 or args.passes < 1:
+        parser.error("--workers and --passes must be at least 1")
+    values = vars(args)
+    values["seconds"] = args.seconds or (QUICK_SECONDS if args.quick else SECONDS_DEFAULT)
+    values["server_args"] = tuple(args.server_args)
+    return Options(**values)
+
+
+def wanted(options: Options, name: str) -> bool:
+    """Whether this row is to run; ``--only`` chooses among all rows, also with ``--quick``."""
+    if options.only is not None:
+        return options.only.search(name) is not None
+    return not options.quick or re.search(QUICK_ROWS, name) is not None
+
+
+def _regex(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from error
+    if not 0 < value <= 600:
+        raise argparse.ArgumentTypeError("must be above 0 and at most 600")
+    return value
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.removeprefix("http://").rstrip("/").rpartition(":")
+    if not host or not port.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form HOST:PORT")
+    return host, int(port)
