@@ -12,10 +12,9 @@ _NUMBERS = itertools.count()
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A running store with two gateway processes. Do not stop it or touch its disks: start one of your own for that."""
-    made = DevServer(tmp_path_factory.mktemp("store"), workers=2)
-    made.start()
-    yield made
-    assert made.stop() == 0, made.output()
+    with DevServer(tmp_path_factory.mktemp("store"), workers=2) as made:
+        yield made
+        assert made.stop() == 0, made.output()
 
 
 @pytest.fixture(scope="session")

@@ -75,21 +75,19 @@ def decoded(path):
 @pytest.fixture
 def traced(tmp_path):
     assert shutil.which("strace"), "strace is missing: apt-get install strace"
-    server = DevServer(tmp_path)
-    server.start()
-    server.client().create_bucket(Bucket="b")
-    yield server
-    server.stop()
+    with DevServer(tmp_path) as server:
+        server.client().create_bucket(Bucket="synced")
+        yield server
 
 
 def processes(server, module):
-    return [pid for pid in descendants(server.pid) if f"-m {module}" in command_of(pid)]
+    return [pid for pid in descendants(server.pid) if f" {module} " in command_of(pid)]
 
 
 def put_objects(server):
     s3 = server.client()
     for number in range(PUTS):
-        s3.put_object(Bucket="b", Key=f"k{number}", Body=bytes(700 * number + 1))
+        s3.put_object(Bucket="synced", Key=f"k{number}", Body=bytes(700 * number + 1))
 
 
 def test_datanodes_reply_after_the_covering_fdatasync(traced, tmp_path):

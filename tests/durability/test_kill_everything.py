@@ -40,25 +40,25 @@ def run_round(server, clients, rng):
 def test_acknowledged_operations_survive_kill_9(tmp_path):
     print(f"DOLMEN_SEED={SEED}")
     rng = random.Random(SEED)
-    server = DevServer(tmp_path, workers=2)
-    server.start()
+    with DevServer(tmp_path, workers=2) as server:
+        load_and_kill(server, rng)
+
+
+def load_and_kill(server, rng):
     s3 = server.client(read_timeout=20, connect_timeout=5)
     s3.create_bucket(Bucket="load")
     clients = [Client(s3, "load", number, rng.getrandbits(64)) for number in range(CLIENTS)]
     operations = 0
-    try:
-        for _ in range(ROUNDS):
-            run_round(server, clients, rng)
-            server.start()
-            entries = listed(s3, "load")
-            wrong = [line for client in clients for line in (*client.wrong, *client.check(entries))]
-            assert wrong == []
-            assert set(entries) <= {name for client in clients for name in client.keys}
-            operations += sum(client.operations for client in clients)
-            again = [Client(s3, "load", client.number, rng.getrandbits(64)) for client in clients]
-            for client, old in zip(again, clients, strict=True):
-                client.keys = old.keys
-            clients = again
-        assert operations > 20 * ROUNDS, "the load did next to nothing"
-    finally:
-        server.stop()
+    for _ in range(ROUNDS):
+        run_round(server, clients, rng)
+        server.start()
+        entries = listed(s3, "load")
+        wrong = [line for client in clients for line in (*client.wrong, *client.check(entries))]
+        assert wrong == []
+        assert set(entries) <= {name for client in clients for name in client.keys}
+        operations += sum(client.operations for client in clients)
+        again = [Client(s3, "load", client.number, rng.getrandbits(64)) for client in clients]
+        for client, old in zip(again, clients, strict=True):
+            client.keys = old.keys
+        clients = again
+    assert operations > 20 * ROUNDS, "the load did next to nothing"

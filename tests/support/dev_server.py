@@ -68,6 +68,18 @@ class DevServer:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "accounts.toml").write_text(ACCOUNTS)
 
+    def __enter__(self) -> DevServer:
+        try:
+            self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.stop()
+
     @property
     def command(self) -> list[str]:
         return [
@@ -79,6 +91,8 @@ class DevServer:
 
     def start(self, *, wait: bool = True) -> None:
         """Start it, and wait until S3 requests succeed."""
+        if self._process is not None:
+            self._process.wait(STOP_SECONDS)  # it was stopped or killed before
         environment = {
             **os.environ,
             "DOLMEN_ROOT_ACCESS_KEY_ID": ROOT[0],

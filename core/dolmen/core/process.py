@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import resource
 
 _M_TRIM_THRESHOLD = -1
 _M_MMAP_THRESHOLD = -3
@@ -22,6 +23,12 @@ def tune_malloc() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
     except (OSError, AttributeError):
         pass
+
+
+def raise_file_limit() -> None:
+    """As many open files as the system lets this process have: a datanode keeps one open for each volume."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 BUFFER_ALIGN_BYTES = 64  # a cache line; and never page offset 8 or 16, where reads into memory ran 8 times slower (Zen 3)

@@ -128,6 +128,8 @@ class FrontDoor:
         attempt.account = signed.account if signed is not None else None
         if request.raw_query:
             request.parse_query()
+            if signed is not None and signed.presigned:
+                request.take_headers_from_query()
         level = "service" if attempt.bucket is None else "bucket" if attempt.key is None else "object"
         operation = route(request.method, level, request.query, request.headers)
         attempt.operation = operation.name

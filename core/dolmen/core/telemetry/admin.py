@@ -48,7 +48,7 @@ class AdminServer:
     async def start(self) -> None:
         """Raises ``ConfigError`` when the address cannot be listened on."""
         config = uvicorn.Config(
-            self._serve, http="httptools", loop="none", lifespan="off", log_config=None, access_log=False
+            self._serve, interface="asgi3", http="httptools", loop="none", lifespan="off", log_config=None, access_log=False
         )
         self._server = _Server(config)
         listener = self._listener()

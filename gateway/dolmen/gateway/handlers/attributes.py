@@ -8,10 +8,12 @@ from urllib.parse import parse_qsl
 from dolmen.gateway.metadata.records import Attributes, MutablePart
 from dolmen.gateway.s3.fault import S3Fault
 
+HEADER_BYTES_MAX = 8 * 1024  # S3's limit on the headers of a PUT: bounds what a row of metadata can hold
 USER_METADATA_BYTES_MAX = 2 * 1024  # S3's limit on names and values together
 TAGS_MAX = 10  # S3's limit of tags on an object
 TAG_KEY_CHARACTERS_MAX = 128
 TAG_VALUE_CHARACTERS_MAX = 256
+_TAG_FIELDS_MAX = 1000  # of x-amz-tagging: enough to tell too many tags from a broken header
 
 STORAGE_CLASSES = frozenset(
     {
@@ -62,6 +64,11 @@ def refuse_unsupported(headers: Mapping[str, str]) -> None:
                 "NotImplemented",
                 fields=(("Header", name),),
             )
+    refuse_acls(headers)
+
+
+def refuse_acls(headers: Mapping[str, str]) -> None:
+    """ACLs are disabled: only the one that says so is taken."""
     if headers.get("x-amz-acl", "private") not in _ACLS_OF_OWNER or any(
         name in headers for name in _GRANT_HEADERS
     ):
@@ -97,6 +104,8 @@ def content_encoding(value: str) -> str:
 
 def attributes_of(headers: Mapping[str, str]) -> Attributes:
     """Attributes of a new object from the headers of PutObject, CreateMultipartUpload or a replacing copy."""
+    if sum(map(len, headers.values())) > HEADER_BYTES_MAX:
+        raise S3Fault("RequestHeaderSectionTooLarge", fields=(("MaxSizeAllowed", str(HEADER_BYTES_MAX)),))
     return Attributes(
         content_type=headers.get("content-type", ""),
         cache_control=headers.get("cache-control", ""),
@@ -137,7 +146,7 @@ def tags_of(headers: Mapping[str, str]) -> MutablePart:
     if not text:
         return NOTHING_MUTABLE
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=TAGS_MAX + 1)
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=_TAG_FIELDS_MAX)
     except ValueError as error:
         raise S3Fault(
             "InvalidArgument",

@@ -6,11 +6,12 @@ import uuid
 
 import msgspec
 
+from dolmen.gateway.handlers.attributes import refuse_acls
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import BucketRecord, Versioning
-from dolmen.gateway.metadata.store import BucketChanged
-from dolmen.gateway.metadata.tokens import decode_token, encode_token
+from dolmen.gateway.metadata.store import SCAN_ROWS_MAX, BucketChanged
+from dolmen.gateway.metadata.tokens import InvalidToken, decode_token, encode_token
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import (
     CreateBucketInput,
@@ -50,15 +51,16 @@ async def list_buckets(call: Call, given: ListBucketsInput) -> Response:
     space = f"{tenant}:" if tenant else ""
     after = ""
     if given.continuation_token is not None:
-        after = decode_token("buckets", given.continuation_token).decode()
+        after = _continue_after(given.continuation_token)
+    rows = min(limit + 1, SCAN_ROWS_MAX)  # one more than the page tells whether there is another
     region_matches = given.bucket_region is None or given.bucket_region == call.services.region
     found: list[BucketRecord] = []
     if region_matches:
         found = await call.services.store.list_buckets(
-            call.account.account_id, space + (given.prefix or ""), after, limit + 1
+            call.account.account_id, space + (given.prefix or ""), after, rows
         )
     token = None
-    if len(found) > limit:
+    if len(found) > limit or len(found) == rows == limit:
         found = found[:limit]
         token = encode_token("buckets", found[-1].name.encode())
     paged = given.max_buckets is not None or given.continuation_token is not None
@@ -80,6 +82,28 @@ async def list_buckets(call: Call, given: ListBucketsInput) -> Response:
     )
 
 
+def _continue_after(token: str) -> str:
+    try:
+        return decode_token("buckets", token).decode()
+    except (InvalidToken, UnicodeDecodeError) as error:
+        raise S3Fault(
+            "InvalidArgument",
+            "The continuation token provided is incorrect",
+            fields=(("ArgumentName", "continuation-token"), ("ArgumentValue", token)),
+        ) from error
+
+
+def _refuse_unsupported(given: CreateBucketInput) -> None:
+    """What would have to be kept and cannot be yet: better refused than forgotten."""
+    if given.object_lock_enabled_for_bucket:
+        raise S3Fault("NotImplemented", fields=(("Header", "x-amz-bucket-object-lock-enabled"),))
+    if given.object_ownership not in (None, "BucketOwnerEnforced"):
+        raise S3Fault("NotImplemented", fields=(("Header", "x-amz-object-ownership"),))
+    wanted = given.create_bucket_configuration
+    if wanted is not None and wanted.tags:
+        raise S3Fault("NotImplemented", "Tags of buckets are not implemented.")
+
+
 async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html"""
     check_bucket_name(call.bucket_name)
@@ -88,11 +112,8 @@ async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
     constraint = wanted.location_constraint if wanted is not None else None
     if constraint and constraint not in (services.region, "us-east-1", "EU"):
         raise S3Fault("InvalidLocationConstraint", fields=(("LocationConstraint", constraint),))
-    if given.object_lock_enabled_for_bucket:
-        raise S3Fault(
-            "NotImplemented",
-            fields=(("Header", "x-amz-bucket-object-lock-enabled"),),
-        )
+    refuse_acls(call.request.headers)
+    _refuse_unsupported(given)
     now_us = services.clock.now_us()
     await services.store.create_bucket(
         BucketRecord(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from dolmen.gateway.auth.accounts import Account
 from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.request import Request
-from dolmen.gateway.metadata.records import BucketRecord, VersionRecord
+from dolmen.gateway.metadata.records import NULL_VERSION, BucketRecord, VersionRecord
+from dolmen.gateway.metadata.versions import seq_of_version_id
 from dolmen.gateway.s3.dates import http_date
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.operations import Operation
@@ -45,10 +46,21 @@ class Call:
         return self.key.decode()
 
 
+def check_version_id(version_id: str) -> None:
+    """Raises InvalidArgument for what cannot be the id of a version."""
+    if version_id != NULL_VERSION and seq_of_version_id(version_id) is None:
+        raise S3Fault(
+            "InvalidArgument",
+            "Invalid version id specified" if version_id else "Version id cannot be the empty string",
+            fields=(("ArgumentName", "versionId"), ("ArgumentValue", version_id)),
+        )
+
+
 def require_version(record: VersionRecord | None, call: Call, version_id: str | None) -> VersionRecord:
     """The version to read, or S3's error: a delete marker is a 404 (current) or a 405 (named)."""
     if record is None:
         if version_id is not None:
+            check_version_id(version_id)
             raise S3Fault("NoSuchVersion", fields=(("Key", call.key_text), ("VersionId", version_id)))
         raise S3Fault("NoSuchKey", fields=(("Key", call.key_text),))
     if not record.is_delete_marker:

@@ -15,7 +15,7 @@ from dolmen.core.checksums import ALGORITHMS
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.auth.authorize import authorize
 from dolmen.gateway.handlers.attributes import attributes_of, refuse_unsupported, tags_of
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, check_version_id
 from dolmen.gateway.handlers.conditions import write_condition
 from dolmen.gateway.handlers.headers import checksum_members, version_headers
 from dolmen.gateway.handlers.multipart import check_part_number, find_upload, keep_part, part_checksum_algorithm
@@ -76,6 +76,7 @@ async def find_source(call: Call) -> Source:
         )
     if record is None or record.is_delete_marker:
         if version_id is not None:
+            check_version_id(version_id)
             raise S3Fault("NoSuchVersion", fields=(("Key", key.decode()), ("VersionId", version_id)))
         raise S3Fault("NoSuchKey", fields=(("Key", key.decode()),))
     check_copy_source(CopyConditions.of(headers), record.etag, record.mtime_us)

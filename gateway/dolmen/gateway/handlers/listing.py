@@ -243,8 +243,9 @@ async def list_object_versions(call: Call, given: ListObjectVersionsInput) -> Re
             is_truncated=page.truncated,
             next_key_marker=encode(page.last.decode()) if page.truncated else None,
             next_version_id_marker=next_version,
-            versions=[_version(row, encode, owners) for row in page.rows if not row.is_delete_marker],
-            delete_markers=[_marker(row, encode, owners) for row in page.rows if row.is_delete_marker],
+            entries=[
+                _marker(row, encode, owners) if row.is_delete_marker else _version(row, encode, owners) for row in page.rows
+            ],
             common_prefixes=common_prefixes(page.common_prefixes, encode),
         ),
     )

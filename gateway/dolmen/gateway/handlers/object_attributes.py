@@ -20,6 +20,7 @@ from dolmen.gateway.s3.model.outputs_generated import (
 from dolmen.gateway.s3.render import Response, render
 
 PARTS_PAGE_MAX = 1000  # S3's page of GetObjectAttributes
+_COUNT_DIGITS_MAX = 10  # 32 bits
 ATTRIBUTES = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
 
 
@@ -55,9 +56,23 @@ async def get_object_attributes(call: Call, given: GetObjectAttributesInput) -> 
     return answer
 
 
+def _count(name: str, value: int | str | None, default: int) -> int:
+    """A bounded number of a header. Raises InvalidArgument."""
+    if value is None:
+        return default
+    text = str(value).strip()
+    if not text.isascii() or not text.isdecimal() or len(text) > _COUNT_DIGITS_MAX:
+        raise S3Fault(
+            "InvalidArgument",
+            f"Provided {name} not an integer or within integer range",
+            fields=(("ArgumentName", name), ("ArgumentValue", text)),
+        )
+    return int(text)
+
+
 def _parts(given: GetObjectAttributesInput, record: VersionRecord) -> GetObjectAttributesParts:
-    limit = min(given.max_parts if given.max_parts is not None else PARTS_PAGE_MAX, PARTS_PAGE_MAX)
-    after = int(given.part_number_marker or 0)
+    limit = min(_count("x-amz-max-parts", given.max_parts, PARTS_PAGE_MAX), PARTS_PAGE_MAX)
+    after = _count("x-amz-part-number-marker", given.part_number_marker, 0)
     parts = record.attributes.parts
     left = [part for part in parts if part.number > after]
     page = left[:limit]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dolmen.core.errors import DolmenError
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, check_version_id
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.http.translate import fault_of
 from dolmen.gateway.metadata.records import NO_CONDITION, Deleted, DeleteRequest, Versioning, WriteCondition
@@ -25,6 +25,8 @@ def _condition(etag: str | None, size: int | None, mtime_us: int | None) -> Writ
 
 async def delete_object(call: Call, given: DeleteObjectInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
+    if given.version_id is not None:
+        check_version_id(given.version_id)
     condition = _condition(given.if_match, given.if_match_size, given.if_match_last_modified_time)
     request = DeleteRequest(key=call.key, version_id=given.version_id, condition=condition)
     deleted = await call.services.store.delete(call.bucket, request)

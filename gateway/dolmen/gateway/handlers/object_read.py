@@ -14,7 +14,7 @@ from dolmen.gateway.s3.conditions import ReadConditions, check_read
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import GetObjectInput, HeadObjectInput
 from dolmen.gateway.s3.ranges import content_range, part_span, resolve_range
-from dolmen.gateway.s3.render import Response
+from dolmen.gateway.s3.render import Response, header_bytes
 
 _OVERRIDES = (
     ("response_cache_control", b"cache-control"),
@@ -34,7 +34,7 @@ def _overridden(call: Call, headers: Headers) -> Headers:
         value = query.get(name.replace("_", "-"))
         if value is not None:
             headers = [pair for pair in headers if pair[0] != header]
-            headers.append((header, value.encode()))
+            headers.append((header, header_bytes(value)))
     return headers
 
 

@@ -76,7 +76,7 @@ PRIVATE_ACLS = frozenset({"private", "bucket-owner-full-control"})  # what a buc
 
 
 async def _not_found(call: Call, given: msgspec.Struct) -> Response:
-    raise S3Fault(NOT_FOUND[call.operation.name], fields=(("BucketName", call.bucket.name),))
+    raise S3Fault(NOT_FOUND[call.operation.name], fields=(("BucketName", call.bucket_name),))
 
 
 async def _empty(call: Call, given: msgspec.Struct) -> Response:

@@ -151,7 +151,8 @@ class Digests:
                 raise S3Fault("MalformedTrailerError", "The request contained trailing data that was not well-formed.")
             value = trailers[plan.trailer]
         expected = decoded_checksum(plan.algorithm, value)
-        assert self._checksum is not None and self.algorithm == plan.algorithm
+        assert self._checksum is not None
+        assert self.algorithm == plan.algorithm
         if self._checksum.digest() != expected:
             raise S3Fault("BadDigest", f"The {plan.algorithm} you specified did not match the calculated checksum.")
 

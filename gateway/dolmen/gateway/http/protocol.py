@@ -33,8 +33,32 @@ class _Pieces:
         return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
+HEAD_BYTES_MAX = 64 << 10  # request line and headers; S3 takes 8 KiB of headers, a presigned address may have as much
+
+
 class S3Protocol(HttpToolsProtocol):
     """One client connection."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - handed on to uvicorn as they come
+        super().__init__(*arguments, **named)
+        self._in_head = True
+        self._head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head:  # still: the parser itself would collect a head of any size
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+                self._refuse(S3Fault("RequestHeaderSectionTooLarge"))
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._head_bytes = 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         cycle: Any = self.cycle
@@ -44,7 +68,9 @@ class S3Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Bytes that are no HTTP: told in XML, and the connection is closed."""
-        fault = S3Fault("BadRequest", "An error occurred when parsing the HTTP request.")
+        self._refuse(S3Fault("BadRequest", "An error occurred when parsing the HTTP request."))
+
+    def _refuse(self, fault: S3Fault) -> None:
         request_id = os.urandom(8).hex().upper()
         answer = render_fault(fault, resource="/", request_id=request_id, host_id=HOST_ID)
         head = [

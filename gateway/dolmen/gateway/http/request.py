@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
@@ -20,6 +21,17 @@ BODY_IDLE_SECONDS = 60.0  # a client that sends nothing for so long is gone; AWS
 DRAIN_BYTES_MAX = 1 << 20  # what is read and dropped so that a refused request does not cost its connection
 DRAIN_SECONDS = 2.0
 QUERY_FIELDS_MAX = 256  # more than any S3 operation has; bounds the work on hostile queries
+_SIGNING_PARAMETERS = frozenset(
+    {
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-signedheaders",
+        "x-amz-signature",
+    }
+)
+_CONTROLS = re.compile("[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class ClientGone(Exception):
@@ -65,6 +77,18 @@ class Request:
     def parse_query(self) -> None:
         """Fill ``query``; raises ``S3Fault`` on a query that cannot be read."""
         self.query = parse_query(self.raw_query)
+
+    def take_headers_from_query(self) -> None:
+        """SDKs move ``x-amz-*`` headers into the (signed) query of a presigned address; a header that came goes before them.
+
+        Raises ``S3Fault`` for values with control characters.
+        """
+        for name, value in self.query.items():
+            lower = name.lower()
+            if lower.startswith("x-amz-") and lower not in _SIGNING_PARAMETERS:
+                if _CONTROLS.search(value):  # no header could hold it, and it must not come out again as one
+                    raise S3Fault("InvalidArgument", fields=(("ArgumentName", name), ("ArgumentValue", value)))
+                self.headers.setdefault(lower, value)
 
     async def receive_piece(self) -> bytes | None:
         """The next bytes of the body as they came; None at its end. Raises ``ClientGone``, ``S3Fault``."""

@@ -55,7 +55,6 @@ class Duties:
         self._clock = clock
         self._paces = {"rows": Pace(*ROWS_SECONDS), "fill": Pace(*FILL_SECONDS), "garbage": Pace(*GARBAGE_SECONDS)}
         self._log = get_logger("duties")
-        self.incomplete: tuple[str, ...] = ()
         self.tallies: dict[str, Tally] = {}  # by disk: the comparison that runs, or the last one
         self.rows_tally = Tally()
         self._until_us: dict[str, int] = {}  # by disk: stripes begun later were written with it in the map
@@ -63,14 +62,14 @@ class Duties:
     async def look(self) -> None:
         """One look at the datanodes; the leader also publishes what follows from it."""
         changed = await self._watch.look()
-        published = await (self._publisher.step() if self._leadership.held else self._publisher.current())
-        listed = () if published is None else published.incomplete
+        before = self._publisher.incomplete
+        await (self._publisher.step() if self._leadership.held else self._publisher.current())
+        listed = self._publisher.incomplete
         if changed:
             self._until_us.clear()  # a disk that went again may come back with less than the last comparison saw
-        if changed or listed != self.incomplete:
+        if changed or listed != before:
             for pace in self._paces.values():
                 pace.poke()
-        self.incomplete = listed
         for gone in [uuid for uuid in self.tallies if uuid not in listed]:
             del self.tallies[gone]
 
@@ -112,7 +111,7 @@ class Duties:
         while True:
             begun = self._clock.monotonic_seconds()
             repaired = 0
-            for uuid in self.incomplete:
+            for uuid in self._publisher.incomplete:
                 if self._watch.usable(uuid):
                     repaired += await self._filled(uuid)
             took = self._clock.monotonic_seconds() - begun

@@ -42,6 +42,7 @@ class Publisher:
         self._cluster_id = cluster_id
         self._geometry = geometry
         self._turn = asyncio.Lock()
+        self.published: PublishedMap | None = None  # as last read; the view has the same epoch
         self._log = get_logger("publisher")
         self.waiting_for = "the first look at the datanodes"  # why there is no map yet
 
@@ -50,9 +51,14 @@ class Publisher:
         found = await self._store.get_map()
         if found is None:
             return None
-        published = decode_published(found[1])
-        self._cluster.install(published)
-        return published
+        self.published = decode_published(found[1])
+        self._cluster.install(self.published)
+        return self.published
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """Disks that may lack fragments, by uuid."""
+        return () if self.published is None else self.published.incomplete
 
     async def step(self) -> PublishedMap | None:
         """Bring the map up to what the watch saw; None while the first cannot be made."""

@@ -9,10 +9,10 @@ from dolmen.core.cluster_map import ClusterMap, Disk
 from dolmen.core.wire import DiskStatus
 from dolmen.gateway.maintenance.duties import Duties
 from dolmen.gateway.maintenance.leadership import Leadership
+from dolmen.gateway.maintenance.publisher import Publisher
 from dolmen.gateway.maintenance.topology import USABLE, Sighting
 from dolmen.gateway.maintenance.watch import Watch
 from dolmen.gateway.metadata.store import MetadataStore
-from dolmen.gateway.objects.cluster import ClusterView
 
 STATES = ("ready", "full", "failed", "missing", "foreign", "unreachable")
 
@@ -92,37 +92,38 @@ class Reporter:
         self,
         *,
         store: MetadataStore,
-        cluster: ClusterView,
         watch: Watch,
         duties: Duties,
+        publisher: Publisher,
         leadership: Leadership,
         cluster_id: str,
     ) -> None:
         self._store = store
-        self._cluster = cluster
         self._watch = watch
         self._duties = duties
+        self._publisher = publisher
         self._leadership = leadership
         self._cluster_id = cluster_id
 
-    async def report(self, waiting_for: str = "") -> ClusterReport:
+    async def report(self) -> ClusterReport:
         """Raises ``MetadataUnavailable``."""
         rows = await self._store.repair_count()
         notes = await self._store.garbage_count()
-        cluster_map = self._cluster.map if self._cluster.ready else None
-        disks = disk_reports(cluster_map, self._watch.sightings, self._watch.silent, self._duties.incomplete)
+        # From here on nothing awaits: the map, the list in it and what was seen belong together.
+        cluster_map, incomplete = self._publisher.published, self._publisher.incomplete
+        disks = disk_reports(cluster_map, self._watch.sightings, self._watch.silent, incomplete)
         group = None if cluster_map is None else cluster_map.groups[0]
         filling = tuple(
             FillReport(uuid, tally.checked, tally.repaired, tally.missing, tally.lost)
             for uuid, tally in self._duties.tallies.items()
-            if uuid in self._duties.incomplete
+            if uuid in incomplete
         )
         made = ClusterReport(
             cluster_id=self._cluster_id,
             epoch=0 if cluster_map is None else cluster_map.epoch,
             scheme="" if group is None else f"{group.k}+{group.m}",
             leader=self._leadership.held,
-            waiting_for=waiting_for if cluster_map is None else "",
+            waiting_for=self._publisher.waiting_for if cluster_map is None else "",
             disks=disks,
             groups=groups_report(cluster_map, disks),
             under_replicated=self._under_replicated(disks, filling, rows),
@@ -139,7 +140,7 @@ class Reporter:
         away = [disk for disk in disks if disk.in_map and disk.state not in USABLE]
         on_away = max((self._watch.fragments_seen.get(disk.uuid, 0) for disk in away), default=0)
         missing = sum(fill.missing for fill in filling)
-        exact = self._cluster.ready and not away and not self._duties.incomplete
+        exact = self._publisher.published is not None and not away and not self._publisher.incomplete
         return UnderReplicated(rows + missing + on_away, exact)
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
-SEEK_ROWS = 8  # first read after a seek: a seek costs what 20 rows cost, and the next row is often in the prefix again
-GROWTH = 4  # each read that had nothing to skip makes the next one larger
+SEEK_ROWS = 4  # first read after a seek, which costs what 20 rows cost: most rows behind the first are often skipped
+GROWTH = 4  # each read of which no more than half was skipped makes the next one larger
 READ_ROWS_MAX = 1001  # one page of 1000, and the row that proves that there is more
 
 
@@ -134,8 +134,10 @@ class Walk(Generic[RowT]):
     def feed(self, request: Request, rows: Sequence[RowT]) -> None:
         """The answer to ``want``. Fewer rows than asked for means that there are no more."""
         skip_below: bytes | None = None
+        skipped = 0
         for row in rows:
             if skip_below is not None and row.key < skip_below:
+                skipped += 1
                 continue
             skip_below = None
             rolled = common_prefix(row.key, self._prefix, self._delimiter)
@@ -155,7 +157,7 @@ class Walk(Generic[RowT]):
                 return
         if len(rows) < request.limit:
             self._at = None
-        elif skip_below is not None:
+        elif 2 * skipped > len(rows):
             self._limit = SEEK_ROWS
         else:
             self._limit = min(self._limit * GROWTH, READ_ROWS_MAX)

@@ -24,6 +24,10 @@ from dolmen.datanode.client import DatanodeClient, DatanodeError
 from dolmen.gateway.objects.cluster import ClusterView, durable_min
 
 ATTEMPTS_MAX = 4  # groups tried for one stripe before the client gets a 503
+# No fragment of a stripe was answered for so long: those still missing count as failed. A process that is gone is noticed
+# sooner (ClientLimits.progress_seconds); this is for one stuck disk. A datanode queues 64 MiB at most for a disk: one that
+# needs longer for that (13 MB/s) is too slow to wait for.
+STALL_SECONDS = 5.0
 
 
 class NotEnoughDisks(Unavailable):
@@ -90,9 +94,10 @@ class RunCursor:
 class StripeWriter:
     """Writes stripes through the datanode client; one for each gateway process."""
 
-    def __init__(self, cluster: ClusterView, client: DatanodeClient) -> None:
+    def __init__(self, cluster: ClusterView, client: DatanodeClient, stall_seconds: float = STALL_SECONDS) -> None:
         self._cluster = cluster
         self._client = client
+        self._stall_seconds = stall_seconds
 
     def _choose(self, cursor: RunCursor, k_used: int, tried: set[int]) -> tuple[Group, tuple[int, ...]]:
         if cursor.pg >= 0 and not tried and not self._cluster.any_penalty:
@@ -188,10 +193,13 @@ class StripeWriter:
             index = slot if slot < meta.narrow_k else meta.narrow_k + slot - group.k
             own = msgspec.structs.replace(meta, slot=slot)
             waiting[slot] = self._client.put(disk, own, fragments[index], crcs[index])
-        await all_done(list(waiting.values()))
+        await all_done(list(waiting.values()), self._stall_seconds)
         durable: set[int] = set()
         for slot, future in waiting.items():
             uuid = group.slots[slot]
+            if not future.done():  # stalled; it may land yet, which harms nothing: garbage, or the repair finds it done
+                self._cluster.punish(uuid)
+                continue
             error = future.exception()
             if error is None:
                 durable.add(slot)
@@ -213,24 +221,55 @@ def stripe_digest(
     return joined_crc((blocks, len(fragments[0])) for blocks in crcs[:k_used])
 
 
-async def all_done(futures: Sequence[asyncio.Future[PutReply]]) -> None:
-    """Wait until every future is done, whatever came of it: one wake-up, no task for each.
+class _AllDone:
+    """Counts the futures of one stripe; see ``all_done``."""
 
-    When cancelled, the requests go on: a fragment that lands is garbage that the caller notes.
-    """
-    left = len(futures)
-    if left == 0:
-        return
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    __slots__ = ("_last", "_left", "_loop", "_stall_seconds", "_timer", "done")
 
-    def one_done(future: asyncio.Future[PutReply]) -> None:
-        nonlocal left
-        left -= 1
+    def __init__(self, futures: Sequence[asyncio.Future[PutReply]], stall_seconds: float) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stall_seconds = stall_seconds
+        self._left = len(futures)
+        self._last = self._loop.time()
+        self.done: asyncio.Future[None] = self._loop.create_future()
+        self._timer = self._loop.call_later(stall_seconds, self._check)
+        for future in futures:
+            future.add_done_callback(self._one_done)
+
+    def _one_done(self, future: asyncio.Future[PutReply]) -> None:
+        self._left -= 1
+        self._last = self._loop.time()
         if not future.cancelled():
             future.exception()  # seen: asyncio must not report it again
-        if left == 0 and not done.done():
-            done.set_result(None)
+        if self._left == 0:
+            self._finish()
 
-    for future in futures:
-        future.add_done_callback(one_done)
-    await done
+    def _check(self) -> None:
+        idle_seconds = self._loop.time() - self._last
+        if idle_seconds < self._stall_seconds:
+            self._timer = self._loop.call_later(self._stall_seconds - idle_seconds, self._check)
+        else:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._timer.cancel()
+        if not self.done.done():
+            self.done.set_result(None)
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+
+async def all_done(futures: Sequence[asyncio.Future[PutReply]], stall_seconds: float) -> None:
+    """Wait until every future is done, whatever came of it, or none of them was for ``stall_seconds``.
+
+    One wake-up, no task for each. Neither a stall nor a cancellation cancels the requests: a fragment that lands later is
+    garbage that the caller notes. Their buffers stay alive as long as the client holds them.
+    """
+    if not futures:
+        return
+    waiting = _AllDone(futures, stall_seconds)
+    try:
+        await waiting.done
+    finally:
+        waiting.cancel()

@@ -16,6 +16,9 @@ from dolmen.gateway.s3.fault import S3Fault
 
 KEY_BYTES_MAX = 1024  # AWS's limit
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)  # 3 to 63 characters
+# What may be asked for: names of old buckets of AWS too (they answer NoSuchBucket). Never a ":": "tenant:name" is how the
+# metadata keeps the buckets of tenants, and a request must not reach into another namespace.
+_ADDRESSABLE = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 _IP_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}", re.ASCII)
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -55,8 +58,8 @@ def address(host: str, raw_path: bytes, domains: Collection[str]) -> tuple[str |
     """(bucket, key) of a request; None for what is not addressed.
 
     ``host``: the Host header, with or without a port. ``raw_path``: as on the request line, without the query. ``domains``:
-    lower-case names under which ``bucket.domain`` is the virtual-host style; every other host is path style. The bucket's
-    name is not judged (CreateBucket does), the key is: raises as ``check_key``, and InvalidURI for a bucket that is no UTF-8.
+    lower-case names under which ``bucket.domain`` is the virtual-host style; every other host is path style. Raises as
+    ``check_key``, and InvalidBucketName for what no bucket was ever called (CreateBucket is stricter: ``check_bucket_name``).
     """
     bucket = _host_bucket(host, domains) if domains else None
     path = raw_path.removeprefix(b"/")
@@ -68,8 +71,8 @@ def address(host: str, raw_path: bytes, domains: Collection[str]) -> tuple[str |
             bucket = unquote_to_bytes(raw_bucket).decode()
         except UnicodeDecodeError as error:
             raise S3Fault("InvalidURI") from error
-        if not bucket:  # "//key": a bucket without a name
-            raise S3Fault("InvalidBucketName", fields=(("BucketName", ""),))
+    if _ADDRESSABLE.fullmatch(bucket) is None:
+        raise S3Fault("InvalidBucketName", fields=(("BucketName", bucket),))
     if not path:
         return bucket, None
     return bucket, check_key(unquote_to_bytes(path) if b"%" in path else path)

@@ -190,8 +190,10 @@ class EmbeddedStore(EmbeddedUploads):
         )
 
     async def scan(self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
-        with translated():
+        try:
             return objects.scan(self._read, bucket_id, start, end, _bounded(limit))
+        except SqliteError as error:
+            raise ours(error) from error
 
     async def scan_versions(
         self, bucket_id: bytes, start: bytes, start_seq: int | None, end: bytes | None, limit: int

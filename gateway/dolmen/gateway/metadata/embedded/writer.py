@@ -254,6 +254,9 @@ class Writer:
                 continue  # its caller went away
             if error is None:
                 request.future.set_result(request.outcomes)
+            elif isinstance(error, MetadataUnknown) and all(isinstance(o, Exception) for o in request.outcomes):
+                # refused, but by what may never have been committed: it changed nothing, and may be tried again
+                request.future.set_exception(MetadataUnavailable(str(error)))
             else:
                 request.future.set_exception(_copy(error))
         self._batch = []
