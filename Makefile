@@ -7,9 +7,13 @@ ARGS ?=
 
 RUNTIME := $(VENV_DIR)/.installed-runtime
 DEVELOP := $(VENV_DIR)/.installed-develop
+TOOLS := $(VENV_DIR)/.installed-test-tools
 PINS := pyproject.toml constraints.txt scripts/install.sh
 
-.PHONY: help install test check generate lock clean
+# What the campaign does more of than the test suite; the code is the same.
+CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
+
+.PHONY: help install run test check campaign bench generate lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -22,11 +26,24 @@ $(DEVELOP): $(PINS) $(RUNTIME)
 	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,operator,cli,dev
 	@touch $@
 
-install: $(RUNTIME)  ## make .venv with the packages
-	@echo "installed: $(VENV_DIR)"
+install: $(RUNTIME)  ## make .venv with the dolmen command
+	@echo "installed: $(VENV_DIR)/bin/dolmen"
 
-test: $(DEVELOP)  ## the whole test suite, one worker for each core
+run: $(RUNTIME)  ## a store on this machine, its data in ./data
+	@exec $(VENV_DIR)/bin/dolmen dev ./data $(ARGS)
+
+$(TOOLS): scripts/install_test_tools.sh
+	@scripts/install_test_tools.sh
+	@touch $@
+
+test: $(DEVELOP) $(TOOLS)  ## the whole test suite, one worker for each core
 	$(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q $(ARGS)
+
+campaign: $(DEVELOP) $(TOOLS)  ## the long form: 20 x kill -9, every pair of disks, 200 rounds of races, 5 GiB, 100,000 keys
+	$(CAMPAIGN) $(VENV_DIR)/bin/pytest -q -m "campaign or long" $(ARGS)
+
+bench: $(DEVELOP)  ## rates, latencies, CPU and memory beside the floors of the same run
+	$(VENV_DIR)/bin/python tests/bench/run.py $(ARGS)
 
 check: $(DEVELOP)  ## linter, types, layers, generated files
 	$(VENV_DIR)/bin/ruff check

@@ -23,9 +23,9 @@ class Program(NamedTuple):
 
 
 PROGRAMS = (
-    Program("dolmen dev DIR", "dolmen.cli.dev.options", "A whole cluster on one machine; it passes the settings below on to its processes."),
+    Program("dolmen dev DIR", "dolmen.cli.dev.options", "A whole cluster on one machine."),
     Program("dolmen gateway", "dolmen.gateway.app", "Serves S3."),
-    Program("dolmen maintenance", "dolmen.gateway.maintenance.app", "Publishes the map, repairs, collects garbage. Several may run: one acts."),
+    Program("dolmen maintenance", "dolmen.gateway.maintenance.app", "Publishes the map, repairs, collects garbage."),
     Program("dolmen datanode", "dolmen.datanode.app", "Serves fragments from disks."),
 )
 

@@ -437,7 +437,7 @@ static int feed_chunked(struct connection *c, const char *data, size_t bytes)
         } else if (letter == '\n') {
             if (c->chunk_state == CHUNK_TRAILER) {
                 if (c->trailer_line_bytes == 0)
-                    return 1;
+                    return i == bytes ? 1 : -1; /* nothing was asked for that could follow */
                 c->trailer_line_bytes = 0;
             } else if (c->chunk_state == CHUNK_DATA_END) {
                 c->chunk_state = CHUNK_SIZE;

@@ -8,10 +8,12 @@ import os
 import random
 import time
 
+import pytest
 from dev_server import DevServer
 from mixed_load import Client
 from process_tree import kill_all
 
+pytestmark = pytest.mark.long
 ROUNDS = int(os.environ.get("DOLMEN_KILL_ROUNDS", "2"))
 SEED = int(os.environ.get("DOLMEN_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 CLIENTS = 16

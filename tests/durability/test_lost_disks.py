@@ -13,6 +13,7 @@ import botocore.exceptions
 import pytest
 from dev_server import DevServer
 
+pytestmark = pytest.mark.long
 SEED = int(os.environ.get("DOLMEN_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 ALL = os.environ.get("DOLMEN_ALL_LOSSES") == "1"
 DISKS = 6
@@ -103,7 +104,8 @@ def test_three_gone_is_503_never_404_never_wrong_bytes(store):
         try:
             assert s3.get_object(Bucket="losses", Key=f"k/{size}")["Body"].read() == body(size)
         except botocore.exceptions.ClientError as error:
-            assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 503, error
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] != 503:
+                raise
             refused += 1
     assert refused > 0
     with pytest.raises(botocore.exceptions.ClientError) as caught:

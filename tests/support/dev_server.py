@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Self
 
 import boto3
 from botocore.config import Config
@@ -68,7 +69,7 @@ class DevServer:
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "accounts.toml").write_text(ACCOUNTS)
 
-    def __enter__(self) -> DevServer:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
@@ -158,7 +159,7 @@ class DevServer:
         self._process.kill()
         self._process.wait()
 
-    def client(self, keys: tuple[str, str] = ROOT, **config: object):  # noqa: ANN201 - boto3 has no types
+    def client(self, keys: tuple[str, str] = ROOT, **config: object):
         """A boto3 client with default settings; retries are off, so that tests see what the server says."""
         settings = {"retries": {"total_max_attempts": 1, "mode": "standard"}, "max_pool_connections": 64, **config}
         return boto3.session.Session().client(

@@ -55,7 +55,7 @@ class _XxHash:
         self._digest: bytes | None = None
 
     def update(self, data: Buffer, /) -> None:
-        self._hash.update(data)
+        self._hash.update(data if isinstance(data, bytes) else bytes(data))  # awscrt takes nothing but bytes here
 
     def digest(self) -> bytes:
         if self._digest is None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from bench.build import HERE, compiled
 from bench.generator import Generator, GeneratorFailed
 from bench.plan import Request, pattern
-from bench.processes import usage
+from bench.processes import machine_busy_seconds, usage
 from bench.server import free_port
 
 APPEND_BYTES = 4096
@@ -35,11 +35,13 @@ HELLO_RATE = "uvicorn_hello_per_second"
 HELLO_CPU = "uvicorn_hello_cpu_ms"
 STREAM = "loopback_stream_mb_per_second"
 GENERATOR_RATE = "generator_ceiling_per_second"
+OTHERS = "other_programs_cores"
 
 
 def measure_floors(folder: Path, seconds: float, pin_cpu: int | None, progress: Callable[[str], None]) -> dict[str, float]:
     """All floors by name; ``folder`` is on the disk that the server will use."""
-    found: dict[str, float] = {}
+    progress("floors: what else runs")
+    found = {OTHERS: other_programs(min(1.0, seconds))}
     progress("floors: MD5")
     found[MD5] = max(md5_speed(seconds / SLICES) for _ in range(SLICES))
     progress("floors: append and fdatasync")
@@ -51,6 +53,13 @@ def measure_floors(folder: Path, seconds: float, pin_cpu: int | None, progress: 
     progress("floors: loopback and load generator")
     found[GENERATOR_RATE], found[STREAM] = loopback(seconds, pin_cpu)
     return found
+
+
+def other_programs(seconds: float) -> float:
+    """Cores that are busy while the bench only waits."""
+    busy, begin = machine_busy_seconds(), time.monotonic()
+    time.sleep(seconds)
+    return (machine_busy_seconds() - busy) / (time.monotonic() - begin)
 
 
 def md5_speed(seconds: float) -> float:

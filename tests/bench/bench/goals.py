@@ -45,7 +45,8 @@ class Verdict:
     target: float  # as written down
     scaled: float  # for this machine
     measured: float | None
-    holds: bool | None
+    holds: bool | None  # the scaled one
+    holds_as_written: bool | None
 
 
 def of(name: str, field: str, factor: float = 1.0) -> Measure:
@@ -126,9 +127,6 @@ def judge(rows: Mapping[str, Row], floors: Mapping[str, float]) -> list[Verdict]
         factor = factors[goal.scale]
         scaled = goal.target * factor if goal.at_least else goal.target / factor
         measured = goal.measure(rows)
-        holds = None
-        if measured is not None:
-            holds = measured >= scaled if goal.at_least else measured <= scaled
         told.append(
             Verdict(
                 name=goal.name,
@@ -137,7 +135,14 @@ def judge(rows: Mapping[str, Row], floors: Mapping[str, float]) -> list[Verdict]
                 target=goal.target,
                 scaled=scaled,
                 measured=measured,
-                holds=holds,
+                holds=_reached(goal, measured, scaled),
+                holds_as_written=_reached(goal, measured, goal.target),
             )
         )
     return told
+
+
+def _reached(goal: Goal, measured: float | None, target: float) -> bool | None:
+    if measured is None:
+        return None
+    return measured >= target if goal.at_least else measured <= target

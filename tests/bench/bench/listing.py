@@ -6,7 +6,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bench.build import HERE
@@ -25,18 +25,27 @@ Query = dict[str, str]
 
 
 def listing_rows(exponents: tuple[int, ...] = EXPONENTS) -> Iterator[tuple[str, Callable[[Bench], Row]]]:
-    """Name and maker of each row. The delimiter rows list ``flat/``, where no key holds another delimiter."""
-    for exponent in exponents:
-        keys = 10**exponent
-        for label, queries, clients in (
-            ("page @1", sequential, 1),
-            ("page delimiter @1", sequential_delimiter, 1),
-            ("100 prefixes @1", common_prefixes, 1),
-            ("random page @16", random_pages, 16),
-            ("random page delimiter @16", random_delimiter, 16),
-        ):
-            name = f"LIST 10^{exponent} {label}"
+    """Name and maker of each row; the same listing at each size one after another, since they are compared with each other.
+
+    The delimiter rows list ``flat/``, where no key holds another delimiter.
+    """
+    for label, queries, clients in (
+        ("page @1", sequential, 1),
+        ("page delimiter @1", sequential_delimiter, 1),
+        ("100 prefixes @1", common_prefixes, 1),
+        ("random page @16", random_pages, 16),
+        ("random page delimiter @16", random_delimiter, 16),
+    ):
+        for exponent in exponents:
+            name, keys = f"LIST 10^{exponent} {label}", 10**exponent
             yield name, lambda bench, n=name, k=keys, q=queries, c=clients: list_row(bench, n, k, q(k), c)  # type: ignore[misc]
+
+
+def prefill(bench: Bench, names: Sequence[str]) -> None:
+    """Fill the buckets of these rows, so that no filling comes between them. Raises ``ControlFailed``."""
+    for exponent in EXPONENTS:
+        if any(name.startswith(f"LIST 10^{exponent} ") for name in names):
+            filled(bench, f"bench-list-{10**exponent}", 10**exponent)
 
 
 def sequential(keys: int) -> list[Query]:

@@ -32,9 +32,9 @@ RowMaker = Callable[[Bench], Row]
 
 
 def object_rows() -> Iterator[tuple[str, RowMaker]]:
-    """Name and maker of each row, in the order they run."""
-    for method, make in (("PUT", put_row), ("GET", get_row)):
-        for size_name, size in SIZES.items():
+    """Name and maker of each row, in the order they run: large objects last, since memory that they need may be kept."""
+    for size_name, size in SIZES.items():
+        for method, make in (("PUT", put_row), ("GET", get_row)):
             for clients in CLIENTS:
                 name = f"{method} {size_name} @{clients}"
                 yield name, lambda bench, n=name, s=size, c=clients, m=make: m(bench, n, s, c)  # type: ignore[misc]

@@ -90,8 +90,7 @@ def _wait_ready(process: subprocess.Popen[bytes], admin_port: int, log_path: Pat
     last = "no answer"
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            tail = log_path.read_text(errors="replace").strip().splitlines()[-1:] or ["nothing was printed"]
-            raise ServerFailed(f"dolmen dev ended with {process.returncode}: {tail[0]}")
+            raise ServerFailed(f"dolmen dev ended with {process.returncode}: {_last_line(log_path)}")
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/readyz", timeout=5) as answer:
                 if answer.status == 200:
@@ -99,7 +98,11 @@ def _wait_ready(process: subprocess.Popen[bytes], admin_port: int, log_path: Pat
         except (OSError, urllib.error.URLError) as error:
             last = str(error)
         time.sleep(0.1)
-    raise ServerFailed(f"not ready after {READY_SECONDS:.0f} s ({last}); see {log_path}")
+    raise ServerFailed(f"dolmen dev is not ready after {READY_SECONDS:.0f} s ({last}); its last line: {_last_line(log_path)}")
+
+
+def _last_line(log_path: Path) -> str:
+    return (log_path.read_text(errors="replace").strip().splitlines() or ["nothing was printed"])[-1]
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

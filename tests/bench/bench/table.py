@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.floors import APPEND, APPEND_GROUP, GENERATOR_RATE, HELLO_CPU, HELLO_RATE, MD5, STREAM
+from bench.floors import APPEND, APPEND_GROUP, GENERATOR_RATE, HELLO_CPU, HELLO_RATE, MD5, OTHERS, STREAM
 from bench.goals import REFERENCE_APPEND, REFERENCE_MD5_GB, Verdict, scales
 from bench.result import Ratio, Result, over
 from bench.row import Row
+
+OTHERS_CORES_MAX = 0.1  # busy cores above which a run is called disturbed
 
 FLOOR_TEXT = {
     MD5: ("MD5 of one core", "GB/s"),
@@ -17,6 +19,7 @@ FLOOR_TEXT = {
     HELLO_CPU: ("raw uvicorn hello, server CPU", "ms"),
     STREAM: ("loopback stream, 10 MiB answers @1", "MB/s"),
     GENERATOR_RATE: ("load generator against a C server @16", "/s"),
+    OTHERS: ("busy before the run: other programs", "cores"),
 }
 
 
@@ -54,7 +57,8 @@ def rows_table(rows: Sequence[Row]) -> str:
             (
                 row.name,
                 str(row.requests),
-                *map(number, (row.rate, row.mb_per_second, row.p50_ms, row.p99_ms, row.max_ms, row.cpu_ms)),
+                number(row.rate) + ("" if row.rate_low is None else f" ({number(row.rate_low)} to {number(row.rate_high)})"),
+                *map(number, (row.mb_per_second, row.p50_ms, row.p99_ms, row.max_ms, row.cpu_ms)),
                 *map(number, (row.peak_process_mb, row.peak_total_mb, row.generator_cpu_ms)),
                 f"{row.generator_share:.0%}",
                 "-" if row.other_cores is None else f"{row.other_cores:.0%}",
@@ -68,7 +72,10 @@ def rows_table(rows: Sequence[Row]) -> str:
 def floors_table(floors: dict[str, float]) -> str:
     """Floors of this run."""
     lines = [(text, number(floors.get(name)), unit) for name, (text, unit) in FLOOR_TEXT.items()]
-    return grid(("floors of this run", "", ""), lines)
+    table = grid(("floors of this run", "", ""), lines)
+    if floors.get(OTHERS, 0.0) > OTHERS_CORES_MAX:
+        table += "\nOther programs ran beside the bench: rates are too low, and so are disk floors and the goals scaled by them."
+    return table
 
 
 def process_table(rows: Sequence[Row]) -> str:
@@ -84,17 +91,23 @@ def process_table(rows: Sequence[Row]) -> str:
 
 def goals_table(verdicts: Sequence[Verdict], floors: dict[str, float]) -> str:
     """First build goals: measured, as written down, for this machine."""
-    words = {True: "holds", False: "FALLS SHORT", None: "not measured"}
+    words = {
+        (True, True): "holds",
+        (True, False): "holds as scaled only",
+        (False, True): "holds as written only",
+        (False, False): "FALLS SHORT",
+        (None, None): "not measured",
+    }
     lines = []
     for each in verdicts:
         sign = ">=" if each.at_least else "<="
         bounds = (f"{sign} {number(each.target)}", f"{sign} {number(each.scaled)}")
-        lines.append((each.name, number(each.measured), *bounds, each.unit, words[each.holds]))
+        lines.append((each.name, number(each.measured), *bounds, each.unit, words[each.holds, each.holds_as_written]))
     factors = scales(floors)
     scaling = (
         f"Scaled from the machine where the goals were set. cpu x {factors['cpu']:.2f} (MD5 here / {REFERENCE_MD5_GB} GB/s):\n"
         f"CPU, latency, reads, large objects. durable x {factors['durable']:.2f} (the smaller of cpu and append+fdatasync here /\n"
-        f"{REFERENCE_APPEND:,.0f}/s): rates of small durable writes. Ratios and memory are not scaled. The scaled goal decides."
+        f"{REFERENCE_APPEND:,.0f}/s): rates of small durable writes. Ratios and memory are not scaled."
     )
     return grid(("first build goals", "measured", "written", "scaled", "unit", ""), lines) + "\n" + scaling
 

@@ -89,7 +89,6 @@ async def test_64_racing_creators_of_a_bucket_have_one_winner(store, workers):
 
 
 async def test_a_killed_process_loses_nothing_and_stops_nobody(store, workers, tmp_path):
-    bucket = await store.get_bucket("bucket")
     survivor = workers.pop()
     survivor.tell("stream", "survivor", 8)
     told = {survivor.line() for _ in range(100)}
@@ -100,6 +99,12 @@ async def test_a_killed_process_loses_nothing_and_stops_nobody(store, workers, t
         told.update(victim.kill())
         told.update(survivor.line() for _ in range(FRESH_LINES))
     told.update(survivor.kill())
+    await check_all_there(store, told)
+
+
+async def check_all_there(store, told):
+    """Everything acknowledged is listed, and the list and the truth agree."""
+    bucket = await store.get_bucket("bucket")
     listed, at = {}, b""
     while rows := await store.scan(bucket.bucket_id, at, None, 1000):
         listed.update((row.key, row) for row in rows)
@@ -107,4 +112,19 @@ async def test_a_killed_process_loses_nothing_and_stops_nobody(store, workers, t
     assert told <= {key.decode() for key in listed}
     for key, row in listed.items():
         found = await store.get_version(bucket.bucket_id, key)
-        assert (found.etag, found.seq) == (row.etag, row.seq), "the list and the truth agree"
+        assert (found.etag, found.seq) == (row.etag, row.seq)
+
+
+async def test_the_log_of_a_killed_process_is_read_by_the_next_one(store, tmp_path):
+    path = tmp_path / "m.db"
+    await store.close()
+    for _ in range(3):
+        worker = Worker(str(path))
+        worker.tell("stream", "only", 8)
+        told = {worker.line() for _ in range(200)}
+        told.update(worker.kill())
+        assert path.with_name("m.db-wal").stat().st_size > 0, "nobody has copied it back"
+        await store.open()
+        await check_all_there(store, told)
+        await store.close()
+    await store.open()

@@ -78,6 +78,26 @@ def test_every_encoding_of_a_path_has_one_canonical_form(key):
     assert unquote_to_bytes(canonical_path(b"/" + everything)) == b"/" + raw
 
 
+@pytest.mark.parametrize(
+    ("raw", "canonical"),
+    [
+        (b"", b"/"),
+        (b"/", b"/"),
+        (b"/a//b/../c/.", b"/a//b/../c/."),
+        (b"/AZaz09-._~", b"/AZaz09-._~"),
+        (b"/a b!\"#$&'()*+,", b"/a%20b%21%22%23%24%26%27%28%29%2A%2B%2C"),
+        (b"/:;<=>?@[\\]^`{|}", b"/%3A%3B%3C%3D%3E%3F%40%5B%5C%5D%5E%60%7B%7C%7D"),
+        (b"/%7e%41%2f%c3%a9", b"/~A/%C3%A9"),
+        (b"/%252F", b"/%252F"),
+        (b"/100%", b"/100%25"),
+        (b"/%zz", b"/%25zz"),
+        (b"/\xff", b"/%FF"),
+    ],
+)
+def test_canonical_paths(raw, canonical):
+    assert canonical_path(raw) == canonical
+
+
 def _changed(raw, position, by):
     position %= len(raw)
     return raw[:position] + bytes([raw[position] ^ by]) + raw[position + 1 :]

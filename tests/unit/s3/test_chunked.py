@@ -286,6 +286,28 @@ def test_a_trailer_signature_is_required_and_last():
         run(decoder("signed trailer", 1), [encoded[:-2] + b"x-amz-checksum-sha1:x\r\n\r\n"])
 
 
+def test_a_trailer_signature_comes_once():
+    encoded = encode([b"x"], "signed trailer")
+    line = encoded[encoded.find(b"x-amz-trailer-signature") : -2]
+    with pytest.raises(S3Fault, match="MalformedTrailerError"):
+        run(decoder("signed trailer", 1), [encoded[:-2] + line + b"\r\n"])
+
+
+@pytest.mark.parametrize("mode", ["signed trailer", "unsigned trailer"])
+def test_several_trailers_in_any_order(mode):
+    trailers = {"x-amz-checksum-sha1": "b", CRC32: "a"}  # signed in the order of their names
+    decode = decoder(mode, 1, (CRC32, "x-amz-checksum-sha1"))
+    assert run(decode, [encode([b"x"], mode, trailers=trailers)])[1] == trailers
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"y\r\n", b"\r\n\r\n", b" \r\n"])
+def test_a_chunk_ends_where_it_says(end):
+    good = b"1\r\nx\r\n" + encode([], "unsigned trailer", trailers={})
+    assert run(decoder("unsigned trailer", 1, ()), [good])[0] == b"x"
+    with pytest.raises(S3Fault, match="IncompleteBody"):
+        run(decoder("unsigned trailer", 1, ()), [good.replace(b"x\r\n", b"x" + end)])
+
+
 def test_trailers_as_sdks_write_them():
     """Names in any case, blanks around values, a lone line feed, an empty line before the signature, two at the end."""
     value = checksum(b"x")

@@ -65,7 +65,7 @@ def test_keys():
         ("s3.example.com", b"/bucket/100%", ("bucket", b"100%")),
         ("s3.example.com", b"/bucket/%C3%A9", ("bucket", "é".encode())),
         ("s3.example.com", b"/bu%63ket/k", ("bucket", b"k")),
-        ("s3.example.com", b"/a%2Fb/k", ("a/b", b"k")),
+        ("s3.example.com", b"/Old_Bucket/k", ("Old_Bucket", b"k")),
         ("bucket.s3.example.com", b"/", ("bucket", None)),
         ("bucket.s3.example.com:9000", b"/key", ("bucket", b"key")),
         ("Bucket.S3.Example.COM", b"/bucket/key", ("bucket", b"bucket/key")),
@@ -92,12 +92,22 @@ def test_without_domains_every_host_is_path_style():
 def test_addresses_that_are_none():
     for path, code in (
         (b"//key", "InvalidBucketName"),
+        (b"/a%2Fb/k", "InvalidBucketName"),
+        (b"/" + b"a" * 256, "InvalidBucketName"),
         (b"/%FF/key", "InvalidURI"),
         (b"/b/%FF", "InvalidURI"),
         (b"/b/" + b"k" * 1025, "KeyTooLongError"),
     ):
         with pytest.raises(S3Fault, match=code):
             address("localhost", path, DOMAINS)
+
+
+def test_no_request_reaches_into_the_namespace_of_a_tenant():
+    for host, path in (("localhost", b"/blue:photos/k"), ("localhost", b"/blue%3Aphotos/k"), ("blue%3Aphotos.localhost", b"/k")):
+        with pytest.raises(S3Fault, match="InvalidBucketName"):
+            address(host, path, DOMAINS)
+    with pytest.raises(S3Fault, match="Invalid copy source bucket name"):
+        parse_source("blue:photos/k")
 
 
 @given(key=st.text(min_size=1, max_size=40).filter(lambda key: len(key.encode(errors="replace")) <= 1024))

@@ -16,6 +16,8 @@ from dolmen.core.settings import Setting
 class _Value(click.ParamType[Any]):
     """A setting's own parser behind click."""
 
+    envvar_list_splitter = ","
+
     def __init__(self, setting: Setting) -> None:
         self.name = setting.unit or "text"
         self._parse = setting.parse

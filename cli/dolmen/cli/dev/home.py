@@ -9,7 +9,7 @@
     DIR/disks/0 ...         one directory for each disk, owned by the datanodes
     DIR/metadata/           the embedded metadata store
     DIR/logs/               one log for each process
-    DIR/run/                sockets, the keys in force, addresses; made afresh at each start
+    DIR/run/                sockets and addresses; made afresh at each start
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ LOCK_FILE = "lock"
 CLUSTER_KEY_FILE = "cluster.key"
 ROOT_KEYS_FILE = "root-keys.toml"
 ADDRESSES_FILE = "run/dev.json"
-ROOT_KEYS_IN_FORCE = "run/root-keys.toml"
 METADATA_FILE = "metadata/metadata.sqlite"
 
 DISKS_DEFAULT = 6
@@ -182,6 +181,13 @@ def keys_toml(keys: RootKeys) -> bytes:
     """The file that the gateways read; quoted by JSON's rules, which TOML's basic strings share."""
     quoted = (msgspec.json.encode(keys.access_key_id), msgspec.json.encode(keys.secret_access_key))
     return b"access_key_id = %b\nsecret_access_key = %b\n" % quoted
+
+
+def keys_in_memory(keys: RootKeys) -> int:
+    """A file that has no name, for the gateways to inherit: keys that the environment gives never reach a disk."""
+    descriptor = os.memfd_create("root-keys")
+    os.write(descriptor, keys_toml(keys))
+    return descriptor
 
 
 def write_durably(path: Path, content: bytes, *, mode: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -29,7 +30,7 @@ class ProcessLog:
         self._pending = b""
         self._echoed = 0
         self._interval_start = monotonic()
-        self._file = path.open("ab", buffering=0)
+        self._file: FileIO | None = None  # opened when there is something to write
         self.last_line = ""  # not empty: what the process said last, for the message when it ends
 
     def feed(self, data: bytes) -> None:
@@ -50,22 +51,23 @@ class ProcessLog:
 
     def close(self) -> None:
         self.flush()
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def _take(self, line: bytes) -> None:
-        if self._file.tell() + len(line) >= LOG_BYTES_MAX:
-            self._rotate()
-        self._file.write(line + b"\n")
+        file = self._file or self._path.open("ab", buffering=0)
+        if file.tell() + len(line) >= LOG_BYTES_MAX:
+            file.close()
+            self._path.replace(self._path.with_name(self._path.name + ".1"))
+            file = self._path.open("ab", buffering=0)
+        self._file = file
+        file.write(line + b"\n")
         text = line.decode("utf-8", "replace").rstrip()
         if text:
             self.last_line = text
             if worth_showing(text):
                 self._show(text)
-
-    def _rotate(self) -> None:
-        self._file.close()
-        self._path.replace(self._path.with_name(self._path.name + ".1"))
-        self._file = self._path.open("ab", buffering=0)
 
     def _show(self, text: str) -> None:
         now = self._monotonic()

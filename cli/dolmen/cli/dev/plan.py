@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dolmen.cli.dev.home import CLUSTER_KEY_FILE, METADATA_FILE, ROOT_KEYS_IN_FORCE
+from dolmen.cli.dev.home import CLUSTER_KEY_FILE, METADATA_FILE
 from dolmen.cli.dev.options import DevOptions, cores
 from dolmen.core.errors import ConfigError
 
@@ -45,13 +45,16 @@ class ProcessSpec:
     admin_socket: str  # path of the unix socket that answers /healthz, /readyz and /metrics
     disks: int = 0  # of a datanode: how many it serves
     listen_fd: int | None = None  # inherited
+    keys_fd: int | None = None  # inherited
 
     @property
     def stop_seconds(self) -> float:
         return STOP_SECONDS[self.role]
 
 
-def plan(options: DevOptions, cluster_id: str, disks: int, scheme: str, listen_fds: Sequence[int]) -> list[ProcessSpec]:
+def plan(
+    options: DevOptions, cluster_id: str, disks: int, scheme: str, listen_fds: Sequence[int], keys_fd: int
+) -> list[ProcessSpec]:
     """Datanodes sharing the disks in turn, one maintenance process, one gateway for each listening socket."""
     count = options.datanodes or min(disks, cores())
     if count > disks:
@@ -66,7 +69,7 @@ def plan(options: DevOptions, cluster_id: str, disks: int, scheme: str, listen_f
         "dolmen.gateway.maintenance",
         ("--metadata", f"embedded:{METADATA_FILE}", *peers, "--scheme", scheme, "--lease-owner", LEASE_OWNER, *secret, *log_level),
     )
-    gateways = [_gateway(index, fd, options, secret) for index, fd in enumerate(listen_fds)]
+    gateways = [_gateway(index, fd, keys_fd, options, secret) for index, fd in enumerate(listen_fds)]
     return [*datanodes, maintenance, *gateways]
 
 
@@ -87,7 +90,7 @@ def _datanode(index: int, count: int, disks: int, secret: tuple[str, ...]) -> Pr
     )
 
 
-def _gateway(index: int, listen_fd: int, options: DevOptions, secret: tuple[str, ...]) -> ProcessSpec:
+def _gateway(index: int, listen_fd: int, keys_fd: int, options: DevOptions, secret: tuple[str, ...]) -> ProcessSpec:
     accounts = ("--accounts", str(options.accounts)) if options.accounts else ()
     domains = [argument for domain in options.domains for argument in ("--domain", domain)]
     return _process(
@@ -99,11 +102,12 @@ def _gateway(index: int, listen_fd: int, options: DevOptions, secret: tuple[str,
             *("--metadata", f"embedded:{METADATA_FILE}"),
             *secret,
             *accounts,
-            *("--root-keys-file", ROOT_KEYS_IN_FORCE, "--region", options.region),
+            *("--root-keys-file", f"/proc/self/fd/{keys_fd}", "--region", options.region),
             *domains,
             *("--log-level", options.log_level),
         ),
         listen_fd=listen_fd,
+        keys_fd=keys_fd,
     )
 
 
@@ -115,9 +119,12 @@ def _process(
     *,
     disks: int = 0,
     listen_fd: int | None = None,
+    keys_fd: int | None = None,
 ) -> ProcessSpec:
     admin_socket = f"run/{name}.admin.sock"
     # -P: the directory the process runs in must not become a place to import from.
     launch = (sys.executable, "-P", "-m", "dolmen.cli.dev.child", str(os.getpid()), module)
     argv = (*launch, *arguments, "--admin-listen", f"unix:{admin_socket}")
-    return ProcessSpec(name=name, role=role, argv=argv, admin_socket=admin_socket, disks=disks, listen_fd=listen_fd)
+    return ProcessSpec(
+        name=name, role=role, argv=argv, admin_socket=admin_socket, disks=disks, listen_fd=listen_fd, keys_fd=keys_fd
+    )

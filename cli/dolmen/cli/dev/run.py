@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -17,17 +18,16 @@ from dolmen.cli.dev.display import Display, Summary
 from dolmen.cli.dev.health import Health
 from dolmen.cli.dev.home import (
     ADDRESSES_FILE,
-    ROOT_KEYS_IN_FORCE,
     Addresses,
     RootKeys,
-    keys_toml,
+    keys_in_memory,
     load_or_create_state,
     lock_directory,
     prepare,
     root_keys,
     write_durably,
 )
-from dolmen.cli.dev.listening import bind_one, bind_workers, port_of, reachable_host, url_of
+from dolmen.cli.dev.listening import bind_one, bind_workers, port_of, reachable_host, tcp_address, url_of
 from dolmen.cli.dev.options import DevOptions, Scheme, parse_scheme
 from dolmen.cli.dev.plan import ProcessSpec, Role, plan
 from dolmen.cli.dev.probe import probe
@@ -64,27 +64,32 @@ def run(options: DevOptions) -> int:
             raise ConfigError(f"there is no accounts file {accounts}")
         options = replace(options, accounts=accounts)
     lock = lock_directory(directory)
-    try:
-        prepared = _prepare(options, directory)
+    with contextlib.ExitStack() as held:
+        held.callback(os.close, lock)
+        prepared = _prepare(options, directory, held)
         return asyncio.run(_supervise(prepared, SystemClock()))
-    finally:
-        os.close(lock)
 
 
-def _prepare(options: DevOptions, directory: Path) -> Prepared:
+def _prepare(options: DevOptions, directory: Path, held: contextlib.ExitStack) -> Prepared:
     os.chdir(directory)
+    for listen in (options.listen, options.admin_listen):
+        tcp_address(listen)
     state = load_or_create_state(directory, options.disks, options.scheme)
     scheme = parse_scheme(state.scheme)
-    plan(options, state.cluster_id, state.disks, state.scheme, [])  # refuse before a port or file is touched
+    plan(options, state.cluster_id, state.disks, state.scheme, [], -1)  # refuse before a port or file is touched
     keys = root_keys(directory, os.environ)
     listeners = bind_workers(options.listen, options.workers)
+    for listener in listeners:
+        held.callback(listener.close)
     admin_listener = bind_one(options.admin_listen)
+    held.callback(admin_listener.close)
     prepare(directory)
-    write_durably(directory / ROOT_KEYS_IN_FORCE, keys_toml(keys), mode=0o600)
+    keys_fd = keys_in_memory(keys)
+    held.callback(os.close, keys_fd)
     endpoint, admin = url_of(options.listen, listeners[0]), url_of(options.admin_listen, admin_listener)
     addresses = Addresses(pid=os.getpid(), endpoint=endpoint, admin=admin)
     write_durably(directory / ADDRESSES_FILE, msgspec.json.encode(addresses), mode=0o644)
-    specs = plan(options, state.cluster_id, state.disks, state.scheme, [each.fileno() for each in listeners])
+    specs = plan(options, state.cluster_id, state.disks, state.scheme, [each.fileno() for each in listeners], keys_fd)
     summary = Summary(
         endpoint=addresses.endpoint,
         admin=addresses.admin,

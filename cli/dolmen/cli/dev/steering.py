@@ -5,7 +5,8 @@ connections over them. So no connection is ever refused while a worker is down, 
 wait there until the next worker accepts it: half a second with two workers means half of all clients. Therefore the sockets
 carry a small program (SO_ATTACH_REUSEPORT_CBPF) that chooses among those whose worker is ready. (One socket shared by all workers
 would lose nothing either, but whoever wakes first takes a whole burst of connections, and keep-alive keeps it that way.)
-Where the kernel refuses the program, connections wait as described.
+What arrived in the instant before the death was noticed waits for the restart, and so does everything where the kernel refuses
+the program.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ async def spawn(spec: ProcessSpec) -> asyncio.subprocess.Process:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={name: value for name, value in os.environ.items() if name not in HIDDEN_VARIABLES},
-        pass_fds=() if spec.listen_fd is None else (spec.listen_fd,),
+        pass_fds=[fd for fd in (spec.listen_fd, spec.keys_fd) if fd is not None],
         start_new_session=True,
     )
 
