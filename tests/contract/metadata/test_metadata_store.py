@@ -178,6 +178,38 @@ async def test_versions_markers_and_the_null_version(store):
     assert (await store.get_version(bucket.bucket_id, b"k", "nonsense")) is None
 
 
+async def test_the_newest_of_what_is_left_becomes_current(store):
+    bucket = await bucket_of(store)
+    await put(store, bucket, b"k", etag="0" * 32)  # the null version, the oldest
+    bucket = await store.update_bucket(msgspec.structs.replace(bucket, versioning=Versioning.ENABLED))
+    made = [await put(store, bucket, b"k", etag=f"{number}" * 32) for number in (1, 2, 3)]
+    for left in (2, 1, 0):
+        await store.delete(bucket, DeleteRequest(key=b"k", version_id=made[left].version_id))
+        assert (await store.get_version(bucket.bucket_id, b"k")).etag == f"{left}" * 32
+        assert [row.etag for row in await store.scan(bucket.bucket_id, b"", None, 9)] == [f"{left}" * 32]
+        rows = await store.scan_versions(bucket.bucket_id, b"", None, None, 9)
+        assert [row.is_latest for row in rows] == [True] + [False] * left
+
+
+@pytest.mark.parametrize("null_at", range(4))
+async def test_a_version_list_may_stop_and_go_on_anywhere(store, null_at):
+    """The null version stands where its time says, between versions with ids, on pages of any size."""
+    bucket = await bucket_of(store)
+    for number in range(4):
+        state = Versioning.SUSPENDED if number == null_at else Versioning.ENABLED
+        bucket = await store.update_bucket(msgspec.structs.replace(bucket, versioning=state))
+        for key in (b"a", b"k", b"z"):
+            await put(store, bucket, key, etag=f"{number}" * 32)
+    rows = await store.scan_versions(bucket.bucket_id, b"", None, None, 99)
+    assert [row.etag[0] for row in rows] == list("321032103210")
+    assert [row.is_latest for row in rows] == [True, False, False, False] * 3
+    for limit in range(1, 13):
+        assert await store.scan_versions(bucket.bucket_id, b"", None, None, limit) == rows[:limit]
+        for at, row in enumerate(rows[:8]):
+            rest = await store.scan_versions(bucket.bucket_id, row.key, row.seq, b"z", limit)
+            assert rest == rows[at + 1 : 8][:limit]
+
+
 @pytest.mark.parametrize("versioning", [Versioning.OFF, Versioning.ENABLED])
 async def test_64_racing_creators_of_a_key_have_one_winner(store, versioning):
     bucket = await bucket_of(store, versioning=versioning)

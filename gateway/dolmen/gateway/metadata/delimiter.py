@@ -133,6 +133,9 @@ class Walk(Generic[RowT]):
 
     def feed(self, request: Request, rows: Sequence[RowT]) -> None:
         """The answer to ``want``. Fewer rows than asked for means that there are no more."""
+        if not self._delimiter:
+            self._feed_plain(request, rows)
+            return
         skip_below: bytes | None = None
         skipped = 0
         for row in rows:
@@ -161,6 +164,18 @@ class Walk(Generic[RowT]):
             self._limit = SEEK_ROWS
         else:
             self._limit = min(self._limit * GROWTH, READ_ROWS_MAX)
+
+    def _feed_plain(self, request: Request, rows: Sequence[RowT]) -> None:
+        """Every row stands for itself."""
+        taken = rows[: self._max_items - len(self._rows)]
+        self._rows += taken
+        if taken:
+            self._last = taken[-1].key
+            self._at = self._position_after(taken[-1])
+        if len(taken) < len(rows):
+            self._more = True
+        elif len(rows) < request.limit:
+            self._at = None
 
     def page(self) -> Page[RowT]:
         """What was found; call it when ``want`` is None."""

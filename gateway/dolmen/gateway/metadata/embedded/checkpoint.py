@@ -1,7 +1,7 @@
 """Copying the write-ahead log back into the file, beside the commits instead of within one.
 
-Readers and writers go on meanwhile. Only if commits came in while it copied, the rest is copied in a turn of its own (a few
-batches), because the log starts again from its beginning only when all of it was copied.
+Readers and writers go on meanwhile. The log starts again from its beginning at the first commit that finds all of it copied;
+under steady load that moment may not come by itself, so a long log gets a turn of its own for the rest of it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import apsw
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.metadata.embedded.database import SqliteError, Turn, connect
 
-CHECKPOINT_PAGES = 4000  # 16 MiB of log: large enough that hot pages are copied once for many commits
+CHECKPOINT_PAGES = 4000  # 16 MiB more of log: large enough that hot pages are copied once for many commits
+LOG_PAGES_MAX = 16_000  # 64 MiB: then writers wait until the rest is copied; bounds the file, and what a restart reads
+CATCH_UP_ROUNDS = 2  # each copies what came during the one before, so that little is left for the turn
 
 
 class Checkpointer:
@@ -23,14 +25,18 @@ class Checkpointer:
         self._connection = connect(path, readonly=False)
         self._turn = Turn(path)
         self._due = threading.Event()
+        self._copied_pages = 0  # of the log, when a copy was last asked for
         self._closing = False
         self._log = get_logger("metadata")
         self._thread = threading.Thread(target=self._work, name="metadata-checkpoint", daemon=True)
         self._thread.start()
 
     def committed(self, wal_pages: int) -> None:
-        """The log has so many pages now. From any thread; never waits."""
-        if wal_pages >= CHECKPOINT_PAGES:
+        """The log has so many pages now. From the writing thread; never waits."""
+        if wal_pages < self._copied_pages:
+            self._copied_pages = 0  # it has started again
+        if wal_pages - self._copied_pages >= CHECKPOINT_PAGES:
+            self._copied_pages = wal_pages
             self._due.set()
 
     def close(self) -> None:
@@ -55,9 +61,11 @@ class Checkpointer:
                 self._log.error("checkpoint failed", error=str(error))
 
     def _copy(self) -> None:
-        in_log, copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        if copied < in_log:
-            return  # a reader holds an old snapshot; the next commit asks again
+        in_log, _ = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        if in_log < LOG_PAGES_MAX:
+            return
+        for _ in range(CATCH_UP_ROUNDS):
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
         self._turn.acquire()
         try:
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
