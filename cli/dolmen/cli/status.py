@@ -60,6 +60,7 @@ class FillReport(msgspec.Struct, frozen=True):
 class RepairReport(msgspec.Struct, frozen=True):
     rows: int
     filling: list[FillReport]
+    lost: int
 
 
 class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,5 +164,6 @@ def summary_lines(report: ClusterReport) -> list[str]:
         f"groups            {groups.total} ({groups.whole} whole, {groups.degraded} degraded)",
         f"under-replicated  {stripes} stripes",
         f"repairs           {report.repair.rows:,} rows{filling}",
+        f"beyond repair     {report.repair.lost:,} stripes (left by interrupted uploads, or lost)",
         f"garbage           {report.garbage_notes:,} notes",
     ]

@@ -6,11 +6,12 @@ import shutil
 import msgspec
 import pytest
 
+from dolmen.core.checksums import block_crcs
 from dolmen.core.clock import SystemClock
 from dolmen.core.cluster_map import encode_map
 from dolmen.core.layout import stripes
 from dolmen.core.placement import replace_disk
-from dolmen.datanode.client import DatanodeError
+from dolmen.datanode.client import DatanodeError, NotHere
 from dolmen.gateway.maintenance import repair as repair_module
 from dolmen.gateway.maintenance.garbage import GarbageCollector
 from dolmen.gateway.maintenance.repair import Repairer
@@ -113,6 +114,7 @@ async def lose_one_fragment(cluster):
 
 
 async def test_young_stripes_may_be_on_their_way_and_are_not_called_missing(cluster, repairer, monkeypatch):
+    monkeypatch.setattr(repair_module, "YOUNG_SECONDS", 600.0)
     disk = await lose_one_fragment(cluster)
     tally = await repairer.disk(disk.uuid)
     assert (tally.repaired, tally.young, tally.complete) == (0, 1, False)
@@ -121,10 +123,20 @@ async def test_young_stripes_may_be_on_their_way_and_are_not_called_missing(clus
     assert (tally.repaired, tally.complete) == (1, True)
 
 
-async def test_half_a_comparison_proves_nothing(cluster, repairer):
+async def test_half_a_comparison_repairs_what_it_can_and_proves_nothing(cluster, repairer, monkeypatch):
+    monkeypatch.setattr(repair_module, "YOUNG_SECONDS", 0.0)
     disk = await lose_one_fragment(cluster)
     away = next(other for other in cluster.view.map.disks if other.uuid != disk.uuid)
     os.rename(away.location, "away")
+    await check_nodes(cluster)
+    tally = await repairer.disk(disk.uuid)
+    assert (tally.repaired, tally.complete) == (1, False)
+    assert tally.unheard > 0
+
+
+async def test_a_comparison_needs_the_disk_itself(cluster, repairer):
+    disk = await lose_one_fragment(cluster)
+    os.rename(disk.location, "away")
     await check_nodes(cluster)
     with pytest.raises(DatanodeError):
         await repairer.disk(disk.uuid)
@@ -139,6 +151,19 @@ async def test_too_few_survivors_are_left_alone(cluster, repairer):
     assert outcome is repair_module.Outcome.LOST
     for slot in (3, 4, 5):
         await cluster.client.stat(cluster.view.disk_of(stripe.pg, slot), stripe.stripe_id, slot, True)
+
+
+async def test_a_fragment_that_is_whole_but_wrong_does_not_spread(cluster, repairer):
+    written = await cluster.write(b"k", os.urandom(256 * 1024))
+    stripe = next(stripes(written.layout.segments[0]))
+    disks = [cluster.view.disk_of(stripe.pg, slot) for slot in range(6)]
+    wrong = await cluster.client.get(disks[0], stripe.stripe_id, 0)
+    payload = os.urandom(wrong.fragment_length)
+    await cluster.client.put(disks[0], wrong.meta, payload, block_crcs(payload))
+    await cluster.client.trash(disks[1], [(stripe.stripe_id, 1)])
+    assert await repairer.repair(stripe.pg, stripe.stripe_id, (1,)) is repair_module.Outcome.LOST
+    with pytest.raises(NotHere):
+        await cluster.client.stat(disks[1], stripe.stripe_id, 1, False)
 
 
 async def test_deleted_and_overwritten_data_leaves_the_disks(cluster, collector):

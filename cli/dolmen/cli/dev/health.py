@@ -18,6 +18,7 @@ from dolmen.core.clock import Clock
 
 READY_SECONDS = 2.0  # a process that takes longer to say that it is ready is not
 READY_CACHE_SECONDS = 1.0  # a probe every few milliseconds must not cost more than one a second
+USABLE = ("ready", "full")  # states of a disk that serves what it has
 SCRAPE_SECONDS = 5.0  # below the usual time-out of a scraper (10 s)
 
 
@@ -29,6 +30,17 @@ class ProcessReport(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     pid: int
     restarts: int
+
+
+class _Disk(msgspec.Struct):
+    state: str
+    in_map: bool
+
+
+class _Disks(msgspec.Struct):
+    """What readiness needs to know of the maintenance process's status."""
+
+    disks: list[_Disk]
 
 
 class Health:
@@ -69,14 +81,22 @@ class Health:
         return next((f"{child.spec.name}: {why}" for child, why in zip(children, reasons, strict=True) if why), "")
 
     async def _judge(self) -> tuple[bool, str]:
-        datanodes = self._supervisor.of_role(Role.DATANODE)
-        reasons = await asyncio.gather(*(self._not_ready(child) for child in datanodes))
-        disks = sum(child.spec.disks for child, reason in zip(datanodes, reasons, strict=True) if not reason)
-        if disks < self._scheme.write_quorum:
-            away = next(f"{child.spec.name}: {why}" for child, why in zip(datanodes, reasons, strict=True) if why)
-            return False, f"{disks} disks ready, {self._scheme.write_quorum} needed ({away})"
+        disks = await self._usable_disks()
+        if disks < self._scheme.k:  # with fewer than a write needs reads still go on, and must not be turned away
+            return False, f"{disks} disks can be used, {self._scheme.k} are needed"
         reason = await self._probe()
         return not reason, reason or "ready"
+
+    async def _usable_disks(self) -> int:
+        """As the maintenance process sees them; while it starts again, those of the datanodes that are ready."""
+        for child in self._supervisor.of_role(Role.MAINTENANCE):
+            answer = await self._ask(child, "/v1/status", READY_SECONDS)
+            if answer is not None and answer.status == 200:
+                found = msgspec.json.decode(answer.body, type=_Disks).disks
+                return sum(disk.in_map and disk.state in USABLE for disk in found)
+        datanodes = self._supervisor.of_role(Role.DATANODE)
+        reasons = await asyncio.gather(*(self._not_ready(child) for child in datanodes))
+        return sum(child.spec.disks for child, reason in zip(datanodes, reasons, strict=True) if not reason)
 
     async def metrics(self) -> bytes:
         """The metrics of all processes that answer, and our own."""

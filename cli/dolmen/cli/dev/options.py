@@ -31,11 +31,6 @@ class Scheme:
         """Disks that a full stripe touches."""
         return self.k + self.m
 
-    @property
-    def write_quorum(self) -> int:
-        """Fragments of a full stripe that must be durable before a write is acknowledged."""
-        return self.k + (self.m + 1) // 2
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevOptions:
@@ -135,9 +130,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         flag="datanodes",
         parse=count(PROCESSES_MAX),
-        help="Datanode processes that share the disks; by default one for each core, at most one for each disk",
+        help="Datanode processes that share the disks; by default one for each core, and so many that none has more than M disks",
         unit="number",
-        reason="a datanode process is single-threaded: more than cores only wait for each other",
+        reason="a datanode process is single-threaded; one that dies must not take more disks away than may be lost",
     ),
     Setting(flag="accounts", parse=Path, help="Accounts beside the root account", unit="TOML file"),
     Setting(flag="region", default="us-east-1", help="The region that clients sign for", reason="what clients assume"),

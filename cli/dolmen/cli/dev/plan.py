@@ -56,7 +56,8 @@ def plan(
     options: DevOptions, cluster_id: str, disks: int, scheme: str, listen_fds: Sequence[int], keys_fd: int
 ) -> list[ProcessSpec]:
     """Datanodes sharing the disks in turn, one maintenance process, one gateway for each listening socket."""
-    count = options.datanodes or min(disks, cores())
+    # Whole cores are used, and one process that dies takes no more disks away than the scheme may lose.
+    count = options.datanodes or max(min(disks, cores()), -(-disks // parse_scheme(scheme).m))
     if count > disks:
         raise ConfigError(f"--datanodes {count} is more than the {disks} disks")
     log_level = ("--log-level", options.log_level)

@@ -57,7 +57,13 @@ class Duties:
         self._log = get_logger("duties")
         self.tallies: dict[str, Tally] = {}  # by disk: the comparison that runs, or the last one
         self.rows_tally = Tally()
+        self._lost: dict[str, int] = {}  # by disk: what its last whole comparison found beyond repair
         self._until_us: dict[str, int] = {}  # by disk: stripes begun later were written with it in the map
+
+    @property
+    def lost(self) -> int:
+        """Stripes known to have fewer than k' good fragments; several comparisons count the same ones."""
+        return self.rows_tally.lost + max(self._lost.values(), default=0)
 
     async def look(self) -> None:
         """One look at the datanodes; the leader also publishes what follows from it."""
@@ -72,6 +78,9 @@ class Duties:
                 pace.poke()
         for gone in [uuid for uuid in self.tallies if uuid not in listed]:
             del self.tallies[gone]
+        if self._cluster.ready:
+            members = {disk.uuid for disk in self._cluster.map.disks}
+            self._lost = {uuid: count for uuid, count in self._lost.items() if uuid in members}
 
     async def watch(self) -> None:
         """Look at the datanodes for ever."""
@@ -97,14 +106,13 @@ class Duties:
 
     async def _rows(self) -> None:
         while True:
-            self.rows_tally = Tally()
-            await self._attempt("rows", self.rows)
-            await self._paces["rows"].rest(self.rows_tally.repaired > 0)
+            done = await self._attempt("rows", self.rows)
+            await self._paces["rows"].rest(done and self.rows_tally.repaired > 0)
 
     async def rows(self) -> None:
         """One pass over the repair rows."""
         if self._cluster.ready:
-            await self._repairer.rows(self.rows_tally)
+            self.rows_tally = await self._repairer.rows()
             self._count("repair rows", self.rows_tally)
 
     async def _fill(self) -> None:
@@ -136,6 +144,7 @@ class Duties:
             raise
         self._count(f"disk {uuid}", tally)
         if tally.complete:
+            self._lost[uuid] = tally.lost
             await self._publisher.completed(uuid)
             self._until_us.pop(uuid, None)
         return tally

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import enum
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
 import msgspec
+from crc32c import crc32c
 
 from dolmen.core import erasure
 from dolmen.core.checksums import block_crcs
@@ -31,7 +32,9 @@ from dolmen.gateway.objects.cluster import ClusterView
 ROWS_PAGE = 256  # repair rows read at a time
 BATCH_STRIPES = 64  # looked at together while the collector waits: a few hundred milliseconds
 REBUILDS_MAX = 8  # stripes in memory at a time: fragments and their like are some 3 MiB for each
-YOUNG_SECONDS = 20.0  # a stripe this young may still be on its way to its disks (a writer gives up sooner): not yet missing
+# A stripe this young may still be on its way to its disks: not yet missing. To rebuild one that is costs work and harms nothing:
+# the same fragment arrives twice, and an attempt that is given up is garbage in all its slots.
+YOUNG_SECONDS = 5.0
 STRIPE_COST_BYTES = 64 * 1024  # what a stripe costs the throttle beside its bytes: seeks and round trips of small ones
 
 
@@ -236,6 +239,9 @@ class Repairer:
 
         have = {index(slot): fragment.payload for slot, fragment in good.items()}
         try:
+            if not _digest_holds(have, meta):
+                self._log.error("digest of a stripe does not hold", pg=group.pg, stripe=meta.stripe_id.hex())
+                return Outcome.LOST
             made = erasure.rebuild(have, [index(slot) for slot in wanted], meta.narrow_k, meta.m, meta.stripe_length)
         except Corruption as error:
             self._log.error("stripe cannot be rebuilt", pg=group.pg, stripe=meta.stripe_id.hex(), error=str(error))
@@ -266,6 +272,15 @@ class Repairer:
                 except NotHere:
                     return True
         return False
+
+
+def _digest_holds(have: Mapping[int, memoryview], meta: FragmentMeta) -> bool:
+    """Whether the survivors give the bytes that were written: wrong ones must not spread. Raises ``Corruption``."""
+    digest, left_bytes = 0, meta.stripe_length
+    for payload in erasure.decode(have, meta.narrow_k, meta.m, meta.stripe_length):
+        digest = crc32c(payload[:left_bytes], digest)
+        left_bytes -= min(left_bytes, payload.nbytes)
+    return digest == meta.stripe_digest
 
 
 def _identity(meta: FragmentMeta) -> FragmentMeta:

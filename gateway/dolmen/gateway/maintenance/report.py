@@ -21,6 +21,7 @@ GROUPS = Gauge("dolmen_groups", "Placement groups: whole when every slot is on a
 UNDER_REPLICATED = Gauge("dolmen_under_replicated_stripes", "Stripes known to lack a fragment")
 UNDER_REPLICATED_EXACT = Gauge("dolmen_under_replicated_exact", "1 when that number is not only what is known so far")
 REPAIR_ROWS = Gauge("dolmen_repair_rows", "Durable repair rows of degraded writes")
+LOST = Gauge("dolmen_lost_stripes", "Stripes beyond repair when last compared: left by interrupted uploads, or lost data")
 GARBAGE_NOTES = Gauge("dolmen_garbage_notes", "Garbage notes that wait for their grace period or for a disk")
 EPOCH = Gauge("dolmen_map_epoch", "Epoch of the cluster map")
 LEASE_HELD = Gauge("dolmen_maintenance_lease_held", "1 in the maintenance process that acts")
@@ -68,6 +69,7 @@ class FillReport(msgspec.Struct, frozen=True):
 class RepairReport(msgspec.Struct, frozen=True):
     rows: int
     filling: tuple[FillReport, ...]
+    lost: int = 0  # stripes with fewer than k' good fragments: what interrupted uploads left, or lost data
 
 
 class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,7 +129,7 @@ class Reporter:
             disks=disks,
             groups=groups_report(cluster_map, disks),
             under_replicated=self._under_replicated(disks, filling, rows),
-            repair=RepairReport(rows, filling),
+            repair=RepairReport(rows, filling, self._duties.lost),
             garbage_notes=notes,
         )
         _measure(made)
@@ -214,6 +216,7 @@ def _measure(report: ClusterReport) -> None:
     UNDER_REPLICATED.set(report.under_replicated.stripes)
     UNDER_REPLICATED_EXACT.set(report.under_replicated.exact)
     REPAIR_ROWS.set(report.repair.rows)
+    LOST.set(report.repair.lost)
     GARBAGE_NOTES.set(report.garbage_notes)
     EPOCH.set(report.epoch)
     LEASE_HELD.set(report.leader)
