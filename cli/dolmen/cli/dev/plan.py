@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from dolmen.cli.dev.home import CLUSTER_KEY_FILE, METADATA_FILE
-from dolmen.cli.dev.options import DevOptions, cores
+from dolmen.cli.dev.options import DevOptions, cores, parse_scheme
 from dolmen.core.errors import ConfigError
 
 LEASE_OWNER = "dolmen dev"  # the directory's lock says that there is one: a restarted process need not wait for the lease
