@@ -9,6 +9,7 @@ small cache. pyeclib holds the GIL: callers pass 1 MiB at most.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 
@@ -25,6 +26,7 @@ ENCODE_BYTES_MAX = 8 << 20  # far above the 1 MiB stripes in use; a larger call 
 _DRIVERS_MAX = 64  # (k', m) pairs: k' of every narrow width of a few schemes
 _HEADERS_MAX = 256  # lengths met: full stripes, and the tails of recent objects being decoded
 _SAMPLE_SCHEMES = ((1, 2), (4, 2), (8, 4))  # compared with pyeclib once in each process
+_SAMPLE_BYTES = (16, 80, 4112)  # of a fragment: below and above the width of every vector unit, with a rest
 
 
 def require_isal() -> None:
@@ -38,8 +40,7 @@ def _direct() -> galois.IsaL | None:
     """The kernels themselves, when they are here and agree with pyeclib."""
     kernels = galois.load()
     if kernels is not None:
-        for k, m in _SAMPLE_SCHEMES:
-            size = fragment_bytes(k * 64, k)
+        for (k, m), size in itertools.product(_SAMPLE_SCHEMES, _SAMPLE_BYTES):
             sample = memoryview(bytearray((7 * at + (at >> 3)) % 256 for at in range(k * size)))
             sources = [sample[index * size : (index + 1) * size] for index in range(k)]
             made = kernels.run(kernels.encode_tables(k, m), sources, m)
@@ -120,6 +121,8 @@ def rebuild(
     for index, payload in fragments.items():
         if memoryview(payload).nbytes != size:
             raise Corruption(f"fragment {index} is not {size} bytes long")
+    if not wanted:
+        return {}
     kernels = _direct()
     if kernels is None:
         return _rebuild_pyeclib(fragments, wanted, data_fragments, parity_fragments, size)

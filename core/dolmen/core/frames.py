@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from crc32c import crc32c
+
 from dolmen.core import wire
 from dolmen.core.process import new_buffer
 
@@ -97,7 +99,9 @@ class FrameReader:
         """Deliver the next frame, or begin its payload; False when more bytes are needed first."""
         start = self._start
         body = start + wire.PREFIX_BYTES
-        kind, request_id, epoch, header_bytes, payload_bytes, crc = wire.decode_prefix(self._view[start:body])
+        magic, version, kind, request_id, epoch, header_bytes, payload_bytes, crc = wire.PREFIX.unpack_from(self._scratch, start)
+        if magic != wire.MAGIC or version != wire.VERSION:
+            raise wire.BadFrame(f"not a frame of protocol {wire.VERSION}")
         if header_bytes > self.header_bytes_max or payload_bytes > self.payload_bytes_max:
             raise wire.BadFrame(f"frame of {header_bytes} + {payload_bytes} bytes is over the limit")
         at = body + header_bytes
@@ -105,7 +109,8 @@ class FrameReader:
             self._make_room(at - start)
             return False
         header = self._view[body:at]
-        wire.verify_header(self._view[start:body], header, crc)
+        if crc32c(header, crc32c(self._view[start : start + wire.CRC_AT])) != crc:
+            raise wire.BadFrame("CRC of the frame's header does not match")
         end = at + payload_bytes
         if end <= self._end:
             self._start = end

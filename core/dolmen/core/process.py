@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import gc
 import resource
 
 _M_TRIM_THRESHOLD = -1
@@ -23,6 +24,17 @@ def tune_malloc() -> None:
         libc.mallopt(_M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
     except (OSError, AttributeError):
         pass
+
+
+GC_YOUNG_OBJECTS = 20_000  # allocations between two looks at the young: the default of 700 costs a server 4 % of its CPU
+GC_OLD_ROUNDS = 50  # of those before the old are looked at as well: our cycles are few (exceptions, cancelled tasks)
+
+
+def tune_gc() -> None:
+    """For a server, once it has started: what exists now is never looked at again, the rest less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_YOUNG_OBJECTS, GC_OLD_ROUNDS, GC_OLD_ROUNDS)
 
 
 def raise_file_limit() -> None:

@@ -37,6 +37,7 @@ MAGIC: Final = 0xD01E
 VERSION: Final = 1
 PREFIX: Final = struct.Struct(">HBBIQIII")
 PREFIX_BYTES: Final = PREFIX.size  # 28
+CRC_AT: Final = 24
 HEADER_BYTES_MAX: Final = 1 << 20  # the largest header is an inventory page
 PAYLOAD_BYTES_MAX: Final = 8 << 20  # a fragment is at most 1 MiB; the rest is room for other schemes
 
@@ -229,19 +230,3 @@ def encode(
     head = PREFIX.pack(MAGIC, VERSION, kind, request_id, epoch, len(body), payload_length, 0)[:24]
     crc = crc32c(body, crc32c(head))
     return b"".join((head, crc.to_bytes(4, "big"), body))
-
-
-def decode_prefix(prefix: bytes | bytearray | memoryview) -> tuple[int, int, int, int, int, int]:
-    """(kind, request id, epoch, header length, payload length, crc); raises ``BadFrame``."""
-    magic, version, kind, request_id, epoch, header_bytes, payload_bytes, crc = PREFIX.unpack(prefix)
-    if magic != MAGIC or version != VERSION:
-        raise BadFrame(f"not a frame of protocol {VERSION}")
-    if header_bytes > HEADER_BYTES_MAX or payload_bytes > PAYLOAD_BYTES_MAX:
-        raise BadFrame(f"frame of {header_bytes} + {payload_bytes} bytes is over the limit")
-    return kind, request_id, epoch, header_bytes, payload_bytes, crc
-
-
-def verify_header(prefix: bytes | bytearray | memoryview, header: bytes | memoryview, crc: int) -> None:
-    """Raises ``BadFrame`` unless ``crc`` covers prefix and header."""
-    if crc32c(header, crc32c(bytes(prefix[:24]))) != crc:
-        raise BadFrame("CRC of the frame's header does not match")

@@ -12,39 +12,68 @@ from pathlib import Path
 
 import uvloop
 
-from dolmen.core import wire
+from dolmen.core import settings, wire
 from dolmen.core.address import UnixAddress, parse_address
 from dolmen.core.errors import ConfigError
-from dolmen.core.process import tune_malloc
+from dolmen.core.process import raise_file_limit, tune_gc, tune_malloc
+from dolmen.core.settings import Setting, at_least
 from dolmen.core.telemetry.admin import AdminServer
 from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.disk import RESERVE_BYTES, VOLUME_BYTES, Disk
-from dolmen.datanode.server import Committer, Connection, Node
+from dolmen.datanode.server import CONNECTIONS_MAX, Committer, Connection, Node
 
+VOLUME_BYTES_MIN = 1 << 20  # below this a disk is all file names
 WATCH_SECONDS = 1.0  # how soon a disk that vanished, or came back, is noticed
 KEY_BYTES_MIN = 32
 
-
-class OneLineParser(argparse.ArgumentParser):
-    """A wrong command line is told in one line."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise ConfigError(f"{self.prog}: {message}")
+SETTINGS: tuple[Setting, ...] = (
+    Setting(flag="node", help="name of this datanode in status and logs", unit="name", required=True),
+    Setting(
+        flag="disk", help="directory of a disk, made when it is missing; repeatable", unit="dir", required=True, repeated=True
+    ),
+    Setting(flag="listen", help="where gateways connect", unit="HOST:PORT or unix:PATH", required=True),
+    Setting(flag="admin-listen", help="where health and metrics are served", unit="HOST:PORT or unix:PATH", required=True),
+    Setting(flag="cluster-id", help="the cluster that its disks belong to", unit="32 hex digits", required=True),
+    Setting(
+        flag="cluster-key-file", help="file with the key that members of the cluster share", unit="file", parse=Path, required=True
+    ),
+    Setting(
+        flag="volume-bytes",
+        help="size at which a volume file is sealed and the next one begun",
+        default=VOLUME_BYTES,
+        unit="bytes",
+        reason="bounds what one failed fdatasync puts out of use, and what a start after a crash has to scan",
+        parse=at_least(VOLUME_BYTES_MIN),
+    ),
+    Setting(
+        flag="reserve-bytes",
+        help="space of each disk that writes leave free",
+        default=RESERVE_BYTES,
+        unit="bytes",
+        reason="deletes and sidecars must still work on a full disk",
+        parse=at_least(0),
+    ),
+    Setting(
+        flag="connections-max",
+        help="connections served at once",
+        default=CONNECTIONS_MAX,
+        unit="connections",
+        reason="one for each gateway process and maintenance task, with room; each has 64 KiB of buffer",
+        parse=at_least(1),
+    ),
+    Setting(
+        flag="log-level",
+        help="least severe messages that are logged",
+        default="info",
+        unit="debug, info, warning or error",
+        reason="info tells starts, stops and every trouble, nothing of single requests",
+    ),
+)
 
 
 def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
     """Raises ``ConfigError``."""
-    parser = OneLineParser(prog="dolmen datanode", description="Serve fragments from disks.")
-    parser.add_argument("--node", required=True, help="name of this datanode")
-    parser.add_argument("--disk", action="append", required=True, help="directory of a disk; repeatable")
-    parser.add_argument("--listen", required=True, help="HOST:PORT or unix:PATH")
-    parser.add_argument("--admin-listen", required=True, help="HOST:PORT or unix:PATH of health and metrics")
-    parser.add_argument("--cluster-id", required=True)
-    parser.add_argument("--cluster-key-file", required=True, type=Path)
-    parser.add_argument("--volume-bytes", type=int, default=VOLUME_BYTES)
-    parser.add_argument("--reserve-bytes", type=int, default=RESERVE_BYTES)
-    parser.add_argument("--log-level", default="info")
-    return parser.parse_args(argv)
+    return settings.parse("dolmen datanode", "Serve fragments from disks.", SETTINGS, argv)
 
 
 def read_key(path: Path) -> bytes:
@@ -65,7 +94,9 @@ class Datanode:
         self._arguments = arguments
         self._log = get_logger("datanode")
         self._address = parse_address(arguments.listen)
-        self.node = Node(arguments.node, arguments.cluster_id, read_key(arguments.cluster_key_file))
+        self.node = Node(
+            arguments.node, arguments.cluster_id, read_key(arguments.cluster_key_file), arguments.connections_max
+        )
         self._server: asyncio.Server | None = None
 
     def _open(self, location: str) -> None:
@@ -81,7 +112,9 @@ class Datanode:
             self.node.absent[location] = wire.DiskStatus(uuid="", location=location, state="failed", reason=reason)
             return
         self.node.absent.pop(location, None)
-        self.node.committers[disk.uuid] = Committer(disk)
+        self.node.learn(disk)
+        committer = self.node.committers[disk.uuid] = Committer(disk)
+        committer.start()
         self._log.info("disk is open", disk=location, uuid=disk.uuid, fragments=disk.fragments)
 
     async def check_disks(self) -> None:
@@ -147,6 +180,7 @@ class Datanode:
         await self.start()
         admin = AdminServer(self._arguments.admin_listen, self.ready)
         await admin.start()
+        tune_gc()
         try:
             while not stop.is_set():
                 try:
@@ -165,6 +199,7 @@ def main(argv: Sequence[str]) -> int:
         arguments = arguments_of(argv)
         configure(arguments.log_level, "datanode")
         tune_malloc()
+        raise_file_limit()
         datanode = Datanode(arguments)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(datanode.run())

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+from contextlib import suppress
 from typing import Protocol
 
 from typing_extensions import Buffer
@@ -36,7 +38,17 @@ class DiskIo(Protocol):
 
     def size(self, fd: int) -> int: ...
 
+    def next_data(self, fd: int, offset: int) -> int:
+        """The first offset from ``offset`` on that is not in a hole; the size of the file when there is none."""
+        ...
+
+    def next_hole(self, fd: int, offset: int) -> int:
+        """The first offset from ``offset`` on that is in a hole; the size of the file when there is none."""
+        ...
+
     def rename(self, old: str, new: str) -> None: ...
+
+    def unlink(self, name: str) -> None: ...
 
     def names(self) -> list[str]: ...
 
@@ -101,6 +113,20 @@ class OsDiskIo:
     def size(self, fd: int) -> int:
         return os.fstat(fd).st_size
 
+    def next_data(self, fd: int, offset: int) -> int:
+        try:
+            return os.lseek(fd, offset, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            return max(offset, self.size(fd))
+
+    def next_hole(self, fd: int, offset: int) -> int:
+        return os.lseek(fd, offset, os.SEEK_HOLE)
+
+    def unlink(self, name: str) -> None:
+        os.unlink(self._path(name))
+
     def rename(self, old: str, new: str) -> None:
         os.rename(self._path(old), self._path(new))
 
@@ -116,3 +142,21 @@ class OsDiskIo:
             return os.stat(self._path(name)).st_ino
         except FileNotFoundError:
             return None
+
+
+TEMPORARY_SUFFIX = ".new"
+
+
+def replace_file(io: DiskIo, name: str, raw: bytes) -> None:
+    """Put ``raw`` into file ``name``, old or new contents and nothing between after a crash. Raises ``OSError``."""
+    temporary = name + TEMPORARY_SUFFIX
+    with suppress(FileNotFoundError):
+        io.unlink(temporary)
+    fd = io.create(temporary)
+    try:
+        io.pwrite(fd, [raw], 0)
+        io.fdatasync(fd)
+    finally:
+        io.close(fd)
+    io.rename(temporary, name)
+    io.sync_directory()

@@ -10,9 +10,9 @@ import asyncio
 import hmac
 import os
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import TypeVar, cast
 
 import msgspec
 from prometheus_client import Counter
@@ -27,6 +27,7 @@ from dolmen.core.telemetry.log import get_logger
 from dolmen.core.wire import ErrorCode, MessageKind
 from dolmen.datanode.client import JOIN_BYTES_MAX, crc_of_blocks, proof
 from dolmen.datanode.disk import Disk, Refused
+from dolmen.datanode.disk_thread import DiskThread
 
 BATCH_RECORDS_MAX = 256  # of one group commit: bounds what one failed fdatasync takes with it
 BATCH_BYTES_MAX = 8 << 20
@@ -45,6 +46,7 @@ GETS = Counter("dolmen_datanode_fragments_read_total", "Fragment reads answered"
 CONNECTIONS_REFUSED = Counter("dolmen_datanode_connections_refused_total", "Connections closed for the limit or the handshake")
 REFUSALS = Counter("dolmen_datanode_refusals_total", "Requests refused", ["code"])
 
+T = TypeVar("T")
 PutItem = tuple[FragmentMeta, tuple[int, ...], Buffer, Callable[[Refused | None], None]]
 TrashItem = tuple[list[tuple[bytes, int]], Callable[[Refused | int], None]]
 
@@ -58,7 +60,8 @@ class Committer:
         self._trash: deque[TrashItem] = deque()
         self._queued_bytes = 0
         self._running: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._thread = DiskThread("commit")
+        self._log = get_logger("commit")
 
     def put(self, item: PutItem) -> None:
         """Queue one fragment; its callback hears the outcome. Raises ``Refused`` when the queue is full."""
@@ -68,42 +71,64 @@ class Committer:
             raise Refused(ErrorCode.OVERLOADED, "too many writes are waiting for this disk")
         self._queued_bytes += size
         self._puts.append(item)
-        self._start()
+        self.start()
 
     def trash(self, item: TrashItem) -> None:
         """Queue deletions; the callback hears how many were here."""
         self.disk.check_writable()
         self._trash.append(item)
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """See to what waits: writes, then chores such as punching the holes of trash."""
         if self._running is None:
             self._running = asyncio.get_running_loop().create_task(self._run())
 
     async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             await asyncio.sleep(0)  # what this turn of the loop still brings belongs to the batch
             while self._puts or self._trash:
-                puts = self._next_batch()
-                trash = [self._trash.popleft() for _ in range(min(1, len(self._trash)))]
-                keys = trash[0][0] if trash else []
-                outcome: Refused | int
-                try:
-                    batch = [(meta, crcs, payload) for meta, crcs, payload, _ in puts]
-                    outcome = await loop.run_in_executor(self._thread, self.disk.commit, batch, keys)
-                    COMMITS.inc()
-                    PUTS.inc(len(puts))
-                except Refused as refused:
-                    outcome = refused
-                for item in puts:
-                    item[3](outcome if isinstance(outcome, Refused) else None)
-                for trashed in trash:
-                    trashed[1](outcome)
-                if keys:
-                    await loop.run_in_executor(self._thread, self.disk.punch, PUNCH_MAX)
+                await self._commit_batch()
+                await self._chore()
+            while not (self._puts or self._trash) and self.disk.has_chores:
+                await self._chore()
         finally:
             self._running = None
+        if self._puts or self._trash:
+            self.start()
+
+    async def _commit_batch(self) -> None:
+        puts = self._next_batch()
+        trash = [self._trash.popleft() for _ in range(min(1, len(self._trash)))]
+        outcome: Refused | int
+        try:
+            keys = self.disk.here(trash[0][0]) if trash else []
+            batch = [(meta, crcs, payload) for meta, crcs, payload, _ in puts]
+            written = await self.in_thread(partial(self.disk.write, batch, keys))
+            self.disk.publish(written)
+            outcome = len(written.trashed)
+            COMMITS.inc()
+            PUTS.inc(len(puts))
+        except Refused as refused:
+            outcome = refused
+        except Exception as error:  # noqa: BLE001 - those who wait must hear of it, whatever it is
+            self._log.error("commit failed unexpectedly", disk=self.disk.location, error=repr(error))
+            self.disk.lose(f"unexpected error: {error!r}")
+            outcome = Refused(ErrorCode.INTERNAL, "unexpected error")
+        for item in puts:
+            item[3](outcome if isinstance(outcome, Refused) else None)
+        for trashed in trash:
+            trashed[1](outcome)
+
+    async def _chore(self) -> None:
+        if self.disk.has_chores:
+            task = self.disk.next_chore(PUNCH_MAX)
+            if task is not None:
+                self.disk.finish_chore(await self.in_thread(task))
+
+    def in_thread(self, task: Callable[[], T]) -> asyncio.Future[T]:
+        """Run something in the thread of this disk, after what is there already."""
+        return self._thread.run(task)
 
     def _next_batch(self) -> list[PutItem]:
         batch: list[PutItem] = []
@@ -117,15 +142,16 @@ class Committer:
 
     async def drain(self) -> None:
         """Wait until everything queued is committed."""
-        if self._running is not None:
+        while self._running is not None:
             await self._running
-        self._thread.shutdown()
+        self._thread.stop()
 
 
 class Node:
     """The disks of one process and what every connection shares."""
 
-    def __init__(self, name: str, cluster_id: str, key: bytes) -> None:
+    def __init__(self, name: str, cluster_id: str, key: bytes, connections_max: int = CONNECTIONS_MAX) -> None:
+        self.connections_max = connections_max
         self.name = name
         self.cluster_id = cluster_id
         self.key = key
@@ -133,6 +159,7 @@ class Node:
         self.map: ClusterMap | None = None
         self.committers: dict[str, Committer] = {}
         self.absent: dict[str, wire.DiskStatus] = {}  # by location: what has no usable disk now
+        self.log = get_logger("node")
         self.connections: set[Connection] = set()
         self.unanswered_bytes = 0  # over all connections
 
@@ -156,16 +183,32 @@ class Node:
                 return
         raise Refused(ErrorCode.STALE_EPOCH, f"epoch {epoch} is older than {self.map.epoch}, which moved this slot")
 
-    def push_map(self, raw: bytes) -> None:
-        """Keep the newest map. Raises ``Refused`` when it cannot be read."""
+    async def push_map(self, raw: bytes) -> None:
+        """Keep the newest map, on the disks too: a restarted datanode still refuses stale writers. Raises ``Refused``."""
         try:
             pushed = decode_map(raw)
         except msgspec.MsgspecError as error:
             raise Refused(ErrorCode.BAD_FRAME, "the cluster map cannot be read") from error
         if pushed.cluster_id != self.cluster_id:
             raise Refused(ErrorCode.FOREIGN_CLUSTER, "the cluster map is of another cluster")
-        if pushed.epoch > self.epoch:
-            self.map = pushed
+        if pushed.epoch <= self.epoch:
+            return
+        self.map = pushed
+        committers = list(self.committers.values())
+        results = await asyncio.gather(
+            *(committer.in_thread(partial(committer.disk.keep_map, raw)) for committer in committers), return_exceptions=True
+        )
+        for committer, result in zip(committers, results, strict=True):
+            if isinstance(result, OSError):
+                self.log.warning("cluster map cannot be kept", disk=committer.disk.location, error=str(result))
+            elif result is not None:
+                raise result
+
+    def learn(self, disk: Disk) -> None:
+        """A disk was opened: it may remember a newer map than this process knows."""
+        kept = disk.kept_map()
+        if kept is not None and kept.cluster_id == self.cluster_id and kept.epoch > self.epoch:
+            self.map = kept
 
     def status(self) -> wire.StatusReply:
         disks = [committer.disk.status() for committer in self.committers.values()]
@@ -203,14 +246,15 @@ class Connection(asyncio.BufferedProtocol):
         self._queue: list[bytes | memoryview] = []
         self._queued_bytes = 0
         self._unanswered_bytes = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._unread = False  # the client does not take its replies
         self._paused = False
         self._log = get_logger("connection")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if len(self._node.connections) >= CONNECTIONS_MAX:
-            self._log.warning("connection refused", connections=CONNECTIONS_MAX)
+        if len(self._node.connections) >= self._node.connections_max:
+            self._log.warning("connection refused: too many", connections=len(self._node.connections))
             CONNECTIONS_REFUSED.inc()
             self._transport.abort()
             return
@@ -373,12 +417,26 @@ class Connection(asyncio.BufferedProtocol):
             disk = node.committer(request.disk).disk
             self._reply(MessageKind.INVENTORY_REPLY, request_id, disk.inventory(request.pg, request.after, limit))
         elif isinstance(request, wire.PushMap):
-            node.push_map(request.cluster_map)
-            self._reply(MessageKind.OK, request_id, wire.Ok())
+            self._later(request_id, node.push_map(request.cluster_map))
         elif isinstance(request, wire.Ping):
             self._reply(MessageKind.OK, request_id, wire.Ok())
         else:
             self._reply(MessageKind.STATUS_REPLY, request_id, node.status())
+
+    def _later(self, request_id: int, work: Coroutine[None, None, None]) -> None:
+        """Answer OK when ``work`` is done."""
+
+        async def run() -> None:
+            try:
+                await work
+            except Refused as refused:
+                self._refuse(request_id, refused)
+            else:
+                self._reply(MessageKind.OK, request_id, wire.Ok())
+
+        task = self._loop.create_task(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _refuse(self, request_id: int, refused: Refused) -> None:
         REFUSALS.labels(refused.code.name).inc()

@@ -1,8 +1,6 @@
-"""One append-only volume file: scanning it, appending to it."""
+"""One append-only volume file: its superblock, appending to it."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 import msgspec
 from crc32c import crc32c
@@ -10,7 +8,7 @@ from typing_extensions import Buffer
 
 from dolmen.core.errors import Corruption
 from dolmen.datanode.disk_io import DiskIo
-from dolmen.datanode.record import PAGE_BYTES, Header, decode_header, header_length_of
+from dolmen.datanode.record import PAGE_BYTES
 
 WRITE_AHEAD_BYTES = 4 << 20  # zeros written ahead of the appends: overwriting written space syncs 1.4 times faster
 WRITE_AHEAD_BATCH_BYTES_MAX = 256 * 1024  # larger batches gain nothing: they would only be written twice
@@ -43,14 +41,15 @@ def decode_superblock(page: bytes) -> VolumeSuperblock:
 class Volume:
     """An open volume file. ``end`` is where the next record goes, ``durable`` how far an fdatasync covered it."""
 
-    def __init__(self, io: DiskIo, fd: int, number: int, end: int, seed: int) -> None:
+    def __init__(self, io: DiskIo, fd: int, superblock: VolumeSuperblock) -> None:
         self._io = io
         self.fd = fd
-        self.number = number
-        self.end = end
-        self.durable = end
-        self.seed = seed
-        self.sealed = False
+        self.number = superblock.number
+        self.uuid = volume_uuid_bytes(superblock)
+        self.end = PAGE_BYTES
+        self.durable = PAGE_BYTES
+        self.seed = volume_seed(superblock)
+        self.failed = False  # a write or sync of it failed: it is never written again
         self._written = io.size(fd)
 
     @classmethod
@@ -60,7 +59,7 @@ class Volume:
         io.pwrite(fd, [encode_superblock(superblock)], 0)
         io.fdatasync(fd)
         io.sync_directory()
-        return cls(io, fd, superblock.number, PAGE_BYTES, volume_seed(superblock))
+        return cls(io, fd, superblock)
 
     def append(self, parts: list[Buffer], length: int) -> int:
         """Write at the end (not yet durable); returns the offset. Raises ``OSError``."""
@@ -102,28 +101,9 @@ def volume_seed(superblock: VolumeSuperblock) -> int:
     return crc32c(superblock.volume_uuid.encode())
 
 
-def read_header(io: DiskIo, fd: int, offset: int, seed: int) -> Header | None:
-    """The header at ``offset``, or None when there is no whole, correct one."""
-    page = io.pread(fd, PAGE_BYTES, offset)
-    length = header_length_of(page)
-    if length is None:
-        return None
-    return decode_header(seed, page if length == PAGE_BYTES else io.pread(fd, length, offset))
-
-
-def scan(io: DiskIo, fd: int, size: int, seed: int) -> Iterator[tuple[int, Header]]:
-    """(offset, header) of every readable record in order, those behind a rotten one included.
-
-    After a page that is no header the scan goes on page by page: what follows is found again at the next header whose
-    CRC holds and whose sequence is higher.
-    """
-    offset = PAGE_BYTES
-    last_sequence = 0
-    while offset < size:
-        header = read_header(io, fd, offset, seed)
-        if header is None or header.sequence <= last_sequence:
-            offset += PAGE_BYTES
-            continue
-        yield offset, header
-        last_sequence = header.sequence
-        offset += header.record_length
+def volume_uuid_bytes(superblock: VolumeSuperblock) -> bytes:
+    """The 16 bytes of a volume's uuid; zeros when it is none of ours."""
+    try:
+        return bytes.fromhex(superblock.volume_uuid).rjust(16, b"\0")[:16]
+    except ValueError:
+        return bytes(16)

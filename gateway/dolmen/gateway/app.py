@@ -22,18 +22,19 @@ from dolmen.core.clock import Clock, SystemClock
 from dolmen.core.erasure import require_isal
 from dolmen.core.errors import ConfigError, DolmenError
 from dolmen.core.ids import StripeIds
-from dolmen.core.process import tune_malloc
+from dolmen.core.process import raise_file_limit, tune_gc, tune_malloc
 from dolmen.core.settings import Setting, at_least, parse
 from dolmen.core.telemetry.admin import AdminServer
 from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.client import DatanodeClient
 from dolmen.gateway.auth.accounts import load_accounts
-from dolmen.gateway.http import metrics
 from dolmen.gateway.door import FrontDoor
+from dolmen.gateway.http import metrics
 from dolmen.gateway.http.protocol import S3Protocol
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
+from dolmen.gateway.objects.damage import DamageNotes
 from dolmen.gateway.objects.memory import MemoryBudget
 from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.stripe_write import StripeWriter
@@ -176,11 +177,12 @@ class Gateway:
         write_budget = MemoryBudget(settings.write_budget_bytes)
         read_budget = MemoryBudget(settings.read_budget_bytes)
         metrics.BUFFERS.set_function(lambda: write_budget.in_use + read_budget.in_use)
+        self._damage = DamageNotes(self._store)
         self._services = Services(
             store=self._store,
             cluster=self._cluster,
             stripe_writer=StripeWriter(self._cluster, self._client),
-            reader=ObjectReader(self._cluster, self._client, read_budget),
+            reader=ObjectReader(self._cluster, self._client, read_budget, self._damage.note),
             ids=StripeIds(clock),
             write_budget=write_budget,
             clock=clock,
@@ -202,7 +204,7 @@ class Gateway:
         loop.set_default_executor(ThreadPoolExecutor(self._settings.digest_threads, thread_name_prefix="digest"))
         await self._store.open()
         await self._cluster.refresh()
-        follow = loop.create_task(self._cluster.follow())
+        background = [loop.create_task(self._cluster.follow()), loop.create_task(self._damage.run())]
         admin = AdminServer(self._settings.admin_listen, self._ready)
         await admin.start()
         server = _Server(self._config())
@@ -213,12 +215,14 @@ class Gateway:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
+        tune_gc()
         self._log.info("serving", region=self._services.region)
         try:
             await server.serve([self._listener])
         finally:
-            follow.cancel()
-            await asyncio.gather(follow, return_exceptions=True)
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             await self._client.close()
             await self._store.close()
             await admin.stop()
@@ -254,6 +258,7 @@ def main(argv: Sequence[str]) -> int:
         configure(settings.log_level, "gateway")
         require_isal()
         tune_malloc()
+        raise_file_limit()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             gateway = Gateway(settings)
             runner.run(gateway.run())

@@ -183,7 +183,8 @@ class FrontDoor:
         if operation.body == "stream":
             return Body(request, signed, for_object=True), b""
         if operation.body == "xml" and request.has_body:
-            body = Body(request, signed, for_object=False)
+            own = operation.name != "CompleteMultipartUpload"  # its x-amz-checksum-* are the object's
+            body = Body(request, signed, for_object=False, checksums_are_its_own=own)
             return None, await body.read(XML_BYTES_MAX_OF.get(operation.name, XML_BYTES_MAX))
         return None, b""
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dolmen.core.checksums import block_crcs, combine, composite, crc32c, new_hasher
+from dolmen.core.checksums import block_crcs, combine, composite, crc32c, joined_crc, new_hasher
 
 CHECK = b"123456789"  # the catalogue of CRCs gives each one's value for this text
 KNOWN = {"CRC32": "cbf43926", "CRC32C": "e3069283", "CRC64NVME": "ae8b14860a799888"}
@@ -53,3 +53,9 @@ def test_composites_and_blocks():
     data = bytes(range(256)) * 300
     assert block_crcs(data) == (crc32c(data[:65536]), crc32c(data[65536:]))
     assert block_crcs(b"") == ()
+
+
+@given(st.lists(st.sampled_from([1, 16, 65535, 65536, 65537, 200_000]), max_size=4), st.integers(0, 255))
+def test_crcs_of_blocks_join_into_that_of_the_whole(sizes, fill):
+    parts = [bytes([(fill + number) % 256]) * size for number, size in enumerate(sizes)]
+    assert joined_crc((block_crcs(part), len(part)) for part in parts) == crc32c(b"".join(parts))

@@ -46,9 +46,14 @@ class Call:
         return self.key.decode()
 
 
+def is_version_id(text: str) -> bool:
+    """It has the form of an id of ours; whether there is such a version is another question."""
+    return text == NULL_VERSION or seq_of_version_id(text) is not None
+
+
 def check_version_id(version_id: str) -> None:
     """Raises InvalidArgument for what cannot be the id of a version."""
-    if version_id != NULL_VERSION and seq_of_version_id(version_id) is None:
+    if not is_version_id(version_id):
         raise S3Fault(
             "InvalidArgument",
             "Invalid version id specified" if version_id else "Version id cannot be the empty string",

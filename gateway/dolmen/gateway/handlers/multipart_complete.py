@@ -137,7 +137,7 @@ async def complete_multipart_upload(call: Call, given: CompleteMultipartUploadIn
     if upload is None:
         raise S3Fault("NoSuchUpload", fields=(("UploadId", given.upload_id or ""),))
     if upload.completed is not None:
-        return _completed(call, upload.completed, None)
+        return _completed(call, upload.completed, await _checksum_of(call, upload.completed))
     named = given.multipart_upload.parts if given.multipart_upload is not None else None
     if not named or len(named) > PART_NUMBER_MAX:
         raise S3Fault("MalformedXML")
@@ -166,6 +166,12 @@ async def complete_multipart_upload(call: Call, given: CompleteMultipartUploadIn
         await services.store.abort(intent, ObjectLayout())
         raise
     return _completed(call, committed, checksum)
+
+
+async def _checksum_of(call: Call, committed: Committed) -> Checksum | None:
+    """For the answer to a repeated completion; None when the version is gone meanwhile."""
+    record = await call.services.store.get_version(call.bucket.bucket_id, call.key, committed.version_id)
+    return record.attributes.checksum if record is not None and record.etag == committed.etag else None
 
 
 def _completed(call: Call, committed: Committed, checksum: Checksum | None) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dolmen.core.errors import DolmenError
-from dolmen.gateway.handlers.call import Call, check_version_id
+from dolmen.gateway.handlers.call import Call, check_version_id, is_version_id
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.http.translate import fault_of
 from dolmen.gateway.metadata.records import NO_CONDITION, Deleted, DeleteRequest, Versioning, WriteCondition
@@ -74,6 +74,8 @@ async def delete_objects(call: Call, given: DeleteObjectsInput) -> Response:
 
 
 def _request(identifier: ObjectIdentifier) -> DeleteRequest:
+    if identifier.version_id and not is_version_id(identifier.version_id):
+        raise S3Fault("NoSuchVersion")
     return DeleteRequest(
         key=check_key((identifier.key or "").encode()),
         version_id=identifier.version_id or None,

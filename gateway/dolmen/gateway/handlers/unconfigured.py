@@ -109,11 +109,36 @@ async def _object_acl(call: Call, given: Any) -> Response:  # noqa: ANN401 - the
     return render(call.operation, outputs.GetObjectAclOutput(owner=owner, grants=grants))
 
 
-async def _put_acl(call: Call, given: msgspec.Struct) -> Response:
-    """With ACLs disabled only the ACL that is in force already is accepted."""
-    if call.request.headers.get("x-amz-acl", "") not in PRIVATE_ACLS:
-        raise S3Fault("AccessControlListNotSupported")
+async def _put_bucket_acl(call: Call, given: Any) -> Response:  # noqa: ANN401 - the input of PutBucketAcl
+    _require_owner_only(call, given)
     return Response(200, [], b"")
+
+
+async def _put_object_acl(call: Call, given: Any) -> Response:  # noqa: ANN401 - the input of PutObjectAcl
+    found = await call.services.store.get_version(call.bucket.bucket_id, call.key, given.version_id)
+    require_version(found, call, given.version_id)
+    _require_owner_only(call, given)
+    return Response(200, [], b"")
+
+
+def _require_owner_only(call: Call, given: Any) -> None:  # noqa: ANN401 - one of the two inputs
+    """With ACLs disabled only the ACL that is in force already is accepted, by its canned name or spelled out.
+
+    s3cmd reads the ACL of a copy's source and sets it on the copy.
+    """
+    if given.acl is not None:
+        accepted = given.acl in PRIVATE_ACLS
+    else:
+        policy = given.access_control_policy
+        _, owner_only = _owner_only(call)
+        accepted = policy is not None and _granted(policy.grants) == _granted(owner_only)
+    if not accepted:
+        raise S3Fault("AccessControlListNotSupported")
+
+
+def _granted(grants: list[outputs.Grant] | None) -> list[tuple[str | None, str | None]]:
+    """(permission, canonical id) of each grant."""
+    return [(grant.permission, grant.grantee.id if grant.grantee is not None else None) for grant in grants or []]
 
 
 async def _no_lock(call: Call, given: Any) -> Response:  # noqa: ANN401 - the input of GetObjectRetention or GetObjectLegalHold
@@ -137,8 +162,8 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(DELETES, _deleted),
     "GetBucketAcl": _bucket_acl,
     "GetObjectAcl": _object_acl,
-    "PutBucketAcl": _put_acl,
-    "PutObjectAcl": _put_acl,
+    "PutBucketAcl": _put_bucket_acl,
+    "PutObjectAcl": _put_object_acl,
     "GetObjectRetention": _no_lock,
     "GetObjectLegalHold": _no_lock,
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 
 from dolmen.gateway.auth.sigv4 import Signed
-from dolmen.gateway.http.digests import CHECKSUM_DEFAULT, DigestPlan, Digests, plan_digests
+from dolmen.gateway.http.digests import CHECKSUM_DEFAULT, DigestPlan, Digests, plan_digests, without_checksums
 from dolmen.gateway.http.request import Request
 from dolmen.gateway.metadata.records import Checksum
 from dolmen.gateway.s3.chunked import body_decoder
@@ -31,9 +31,12 @@ def content_length(headers: Mapping[str, str], name: str) -> int | None:
 class Body:
     """One request's payload. ``length``: its decoded bytes."""
 
-    def __init__(self, request: Request, signed: Signed | None, *, for_object: bool) -> None:
+    def __init__(
+        self, request: Request, signed: Signed | None, *, for_object: bool, checksums_are_its_own: bool = True
+    ) -> None:
         """``for_object``: it becomes an object or part, so MD5 and a checksum are computed in any case.
 
+        ``checksums_are_its_own``: False when ``x-amz-checksum-*`` tell of something else than this body.
         Raises MissingContentLength and what ``plan_digests`` raises.
         """
         headers = request.headers
@@ -41,6 +44,8 @@ class Body:
         self._trailers: Mapping[str, str] = {}
         payload_hash = signed.payload_hash if signed is not None else headers.get("x-amz-content-sha256", "")
         self._decoder = body_decoder(signed, headers)
+        if not checksums_are_its_own:
+            headers = without_checksums(headers)
         plan = plan_digests(headers, payload_hash if len(payload_hash) == SHA256_HEX_CHARACTERS else "")
         algorithm = plan.algorithm or headers.get("x-amz-sdk-checksum-algorithm", "").upper()
         self._for_object = for_object

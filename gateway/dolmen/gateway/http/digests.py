@@ -83,6 +83,11 @@ def plan_digests(headers: Mapping[str, str], payload_sha256: str) -> DigestPlan:
     return plan
 
 
+def without_checksums(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers but for ``x-amz-checksum-*``: those of CompleteMultipartUpload tell of the object, not of the document."""
+    return {name: value for name, value in headers.items() if not name.startswith(CHECKSUM_HEADER)}
+
+
 def _check_md5(value: str) -> None:
     try:
         raw = base64.b64decode(value, validate=True)

@@ -20,6 +20,8 @@ Headers = list[tuple[bytes, bytes]]
 BODY_IDLE_SECONDS = 60.0  # a client that sends nothing for so long is gone; AWS gives up after about 20 to 60 s
 DRAIN_BYTES_MAX = 1 << 20  # what is read and dropped so that a refused request does not cost its connection
 DRAIN_SECONDS = 2.0
+LINGER_BYTES_MAX = 64 << 20  # what is dropped after a refusal, so that the client reads it before it meets a reset
+LINGER_SECONDS = 2.0
 QUERY_FIELDS_MAX = 256  # more than any S3 operation has; bounds the work on hostile queries
 _SIGNING_PARAMETERS = frozenset(
     {
@@ -107,6 +109,16 @@ class Request:
         body: bytes = message.get("body", b"")
         return body
 
+    async def continue_without_body(self) -> None:
+        """Say "100 Continue" to a client that waits for it with nothing to send.
+
+        RFC 9110 (10.1.1) lets a server go straight to its answer. botocore, up to 1.43 at least, then keeps that answer's status
+        for the next request on the connection, misreads the answer to that and waits a minute for one.
+        """
+        if not self.has_body and not self._received_any and "expect" in self.headers:
+            self._received_any = True
+            await self._receive()  # the first call makes uvicorn say it; without a body it returns at once
+
     async def drain(self) -> bool:
         """Read and drop what is left of a small body; False when the connection must be closed instead."""
         if self.body_done:
@@ -123,6 +135,22 @@ class Request:
         except (TimeoutError, S3Fault, ClientGone):
             return False
         return True
+
+
+    async def linger(self) -> None:
+        """After the answer to a request whose body was not read: drop what still comes, for a while.
+
+        A connection that is closed with unread bytes is reset, and a reset takes the answer away from a client that still sends.
+        """
+        if not self._received_any and "expect" in self.headers:
+            return  # it saw the answer before it sent anything
+        dropped = 0
+        try:
+            async with asyncio.timeout(LINGER_SECONDS):
+                while dropped < LINGER_BYTES_MAX and (piece := await self.receive_piece()) is not None:
+                    dropped += len(piece)
+        except (TimeoutError, S3Fault, ClientGone):
+            return
 
 
 def _header_dict(raw: list[tuple[bytes, bytes]]) -> dict[str, str]:

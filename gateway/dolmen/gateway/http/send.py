@@ -33,7 +33,11 @@ async def send_response(send: Send, request: Request, response: Response) -> Non
     if response.status not in _BODYLESS and not any(name == b"content-length" for name, _ in response.headers):
         headers.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+    left_unread = not request.body_done
+    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body, "more_body": left_unread})
+    if left_unread:
+        await request.linger()
+        await send({"type": "http.response.body", "body": b""})
 
 
 async def send_stream(send: Send, request: Request, answer: Streamed) -> None:
@@ -49,6 +53,7 @@ async def send_stream(send: Send, request: Request, answer: Streamed) -> None:
 
 
 async def _common(request: Request, headers: Headers) -> Headers:
+    await request.continue_without_body()
     common = [(b"x-amz-request-id", request.request_id.encode()), *_PROCESS_HEADERS]
     if not request.body_done and not await request.drain():
         common.append((b"connection", b"close"))

@@ -8,7 +8,7 @@ identity against the row, and a stripe that was read or decoded whole against th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -78,10 +78,18 @@ def data_ranges(span: Span) -> list[FragmentRange]:
 class ObjectReader:
     """Reads ranges of objects; one for each gateway process."""
 
-    def __init__(self, cluster: ClusterView, client: DatanodeClient, budget: MemoryBudget) -> None:
+    def __init__(
+        self,
+        cluster: ClusterView,
+        client: DatanodeClient,
+        budget: MemoryBudget,
+        damaged: Callable[[int, bytes, int], None] = lambda pg, stripe_id, slot: None,
+    ) -> None:
+        """``damaged`` is told group, stripe id and slot of a fragment that is lost or rotten although its disk answers."""
         self._cluster = cluster
         self._client = client
         self._budget = budget
+        self._damaged = damaged
         self._log = get_logger("read")
 
     async def stream(self, layout: ObjectLayout, start: int, end: int) -> AsyncIterator[list[memoryview]]:
@@ -160,6 +168,7 @@ class ObjectReader:
             or fragment.fragment_length != stripe.fragment_bytes
         ):
             self._log.error("fragment is not the one the row names", pg=stripe.pg, slot=slot)
+            self._damaged(stripe.pg, stripe.stripe_id, slot)
             return None
         return fragment
 
@@ -170,6 +179,7 @@ class ObjectReader:
             self._log.warning(
                 "fragment cannot be used", pg=stripe.pg, slot=slot, stripe=stripe.stripe_id.hex(), why=str(error)
             )
+            self._damaged(stripe.pg, stripe.stripe_id, slot)
             return
         disk = self._cluster.disk_of(stripe.pg, slot)
         if disk is not None:
