@@ -14,6 +14,7 @@ import socket
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 from urllib.parse import quote, unquote_to_bytes
 
 ALGORITHM = "AWS4-HMAC-SHA256"
@@ -251,7 +252,7 @@ class Wire:
         self.s3 = s3
         self.socket = socket.create_connection(("127.0.0.1", s3.port), timeout=TIMEOUT_SECONDS)
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -19,7 +19,7 @@ from crc32c import crc32c
 from typing_extensions import Buffer
 
 from dolmen.core import wire
-from dolmen.core.address import UnixAddress, parse_address
+from dolmen.core.address import UnixAddress, enlarge_buffers, parse_address
 from dolmen.core.checksums import block_crcs
 from dolmen.core.cluster_map import ClusterMap, Disk
 from dolmen.core.errors import Unavailable
@@ -136,6 +136,7 @@ class _Link(asyncio.BufferedProtocol):
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        enlarge_buffers(transport)
         self._peer.link_made(self, cast("asyncio.Transport", transport))
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -19,6 +19,7 @@ from prometheus_client import Counter
 from typing_extensions import Buffer
 
 from dolmen.core import wire
+from dolmen.core.address import enlarge_buffers
 from dolmen.core.checksums import block_crcs
 from dolmen.core.cluster_map import ClusterMap, decode_map
 from dolmen.core.fragment import FragmentMeta
@@ -258,6 +259,7 @@ class Connection(asyncio.BufferedProtocol):
             CONNECTIONS_REFUSED.inc()
             self._transport.abort()
             return
+        enlarge_buffers(transport)
         self._transport.set_write_buffer_limits(high=REPLY_BYTES_MAX)
         self._deadline = self._loop.call_later(HANDSHAKE_SECONDS, self._too_late)
         self._node.connections.add(self)

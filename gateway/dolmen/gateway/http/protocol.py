@@ -13,6 +13,7 @@ from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.render import render_fault
 
 HEAD_BYTES_MAX = 64 * 1024  # request line and headers; S3 takes 8 KB of headers and 2 KB of metadata in them
+HEAD_READ_BYTES_MAX = HEAD_BYTES_MAX + 256 * 1024  # what is read until a head ends; its first read may bring other bytes along
 HEAD_SECONDS = 60.0  # from the connection, or the first byte of a request, to the end of its headers
 CONNECTIONS_MAX = 4096  # of one process: each may hold a request's buffers; below the usual limit of file descriptors
 
@@ -46,6 +47,7 @@ class S3Protocol(HttpToolsProtocol):
     """One client connection."""
 
     _head_bytes = 0
+    _head_read_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _fault: S3Fault | None = None
 
@@ -61,9 +63,18 @@ class S3Protocol(HttpToolsProtocol):
         self._stop_head_timer()
         super().connection_lost(exc)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_timer is not None:  # in a head: the parser collects an endless header without telling
+            self._head_read_bytes += len(data)
+            if self._head_read_bytes > HEAD_READ_BYTES_MAX and not self.transport.is_closing():
+                self._fault = S3Fault("RequestHeaderSectionTooLarge", fields=(("MaxSizeAllowed", str(HEAD_BYTES_MAX)),))
+                self.send_400_response("a header without an end")
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._head_bytes = 0
+        self._head_read_bytes = 0
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_late)
 
