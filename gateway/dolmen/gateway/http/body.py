@@ -76,17 +76,12 @@ class Body:
 
     async def pieces(self) -> AsyncIterator[memoryview]:
         """The decoded bytes as they come. Raises IncompleteBody, SignatureDoesNotMatch, RequestTimeout, ``ClientGone``."""
-        request = self._request
-        while (raw := await request.receive_piece()) is not None:
-            if not raw:
-                continue
-            if self._decoder is None:
-                self._received += len(raw)
-                yield memoryview(raw)
-                continue
-            for piece in self._decoder.feed(raw):
-                self._received += len(piece)
-                yield piece
+        decoder = self._decoder
+        while (received := await self._request.receive_pieces()) is not None:
+            for raw in received:
+                for piece in (memoryview(raw),) if decoder is None else decoder.feed(raw):
+                    self._received += len(piece)
+                    yield piece
         if self._decoder is not None:
             self._trailers = self._decoder.finish()
         if self._received != self.length:

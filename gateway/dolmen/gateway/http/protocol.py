@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any, Self
+from functools import partial
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from dolmen.gateway.http.request import IDLE, PIECES, Message
 from dolmen.gateway.http.send import HOST_ID
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.render import render_fault
@@ -15,28 +17,36 @@ from dolmen.gateway.s3.render import render_fault
 HEAD_BYTES_MAX = 64 * 1024  # request line and headers; S3 takes 8 KB of headers and 2 KB of metadata in them
 HEAD_READ_BYTES_MAX = HEAD_BYTES_MAX + 256 * 1024  # what is read until a head ends; its first read may bring other bytes along
 HEAD_SECONDS = 60.0  # from the connection, or the first byte of a request, to the end of its headers
+BODY_IDLE_SECONDS = 60.0  # a client that sends nothing for so long is gone; AWS gives up after about 20 to 60 s
+BODY_AHEAD_BYTES_MAX = 512 * 1024  # of a body that waits for the application: two reads of the socket
 CONNECTIONS_MAX = 4096  # of one process: each may hold a request's buffers; below the usual limit of file descriptors
 
 
-class _Pieces:
-    """What came of a body since the application last asked: handed on without a copy when it is one piece."""
+async def receive_pieces(cycle: Any, loop: asyncio.AbstractEventLoop) -> Message:  # noqa: ANN401 - uvicorn's cycle
+    """ASGI's ``receive``: as uvicorn's, but the body comes in pieces, and a client that sends nothing is told ("dolmen.idle")."""
+    if cycle.waiting_for_100_continue and not cycle.transport.is_closing():
+        cycle.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        cycle.waiting_for_100_continue = False
+    event: asyncio.Event = cycle.message_event
+    if not cycle.disconnected and not cycle.response_complete:
+        cycle.flow.resume_reading()
+        if not event.is_set():
+            timer = loop.call_later(BODY_IDLE_SECONDS, _idle, cycle)
+            try:
+                await event.wait()
+            finally:
+                timer.cancel()
+        event.clear()
+    if cycle.disconnected or cycle.response_complete:
+        return {"type": "http.disconnect"}
+    pieces, cycle.body, cycle.body_bytes = cycle.body, [], 0
+    idle, cycle.idle = cycle.idle and not pieces, False
+    return {"type": "http.request", PIECES: pieces, IDLE: idle, "more_body": cycle.more_body}
 
-    __slots__ = ("_length", "_pieces")
 
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-        self._length = 0
-
-    def __iadd__(self, piece: bytes) -> Self:
-        self._pieces.append(piece)
-        self._length += len(piece)
-        return self
-
-    def __len__(self) -> int:
-        return self._length
-
-    def __bytes__(self) -> bytes:
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+def _idle(cycle: Any) -> None:  # noqa: ANN401 - uvicorn's cycle
+    cycle.idle = True
+    cycle.message_event.set()
 
 
 class HeadTooLarge(Exception):
@@ -89,12 +99,22 @@ class S3Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._stop_head_timer()
         super().on_headers_complete()
+        cycle: Any = self.cycle
+        cycle.body = []
+        cycle.body_bytes = 0
+        cycle.idle = False
+        cycle.receive = partial(receive_pieces, cycle, self.loop)  # its task has not run yet
 
     def on_body(self, body: bytes) -> None:
+        """The pieces of a body wait in a list: no copy here, and none when the application takes them."""
         cycle: Any = self.cycle
-        if not cycle.body:
-            cycle.body = _Pieces()
-        super().on_body(body)
+        if cycle.response_complete:
+            return
+        cycle.body.append(body)
+        cycle.body_bytes += len(body)
+        if cycle.body_bytes > BODY_AHEAD_BYTES_MAX:
+            self.flow.pause_reading()
+        cycle.message_event.set()
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size

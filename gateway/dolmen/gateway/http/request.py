@@ -17,7 +17,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
-BODY_IDLE_SECONDS = 60.0  # a client that sends nothing for so long is gone; AWS gives up after about 20 to 60 s
+PIECES = "dolmen.pieces"  # of a message: what came of the body, as it came (http.protocol)
+IDLE = "dolmen.idle"  # of a message: the client has sent nothing for too long
 DRAIN_BYTES_MAX = 1 << 20  # what is read and dropped so that a refused request does not cost its connection
 DRAIN_SECONDS = 2.0
 LINGER_BYTES_MAX = 64 << 20  # what is dropped after a refusal, so that the client reads it before it meets a reset
@@ -92,22 +93,20 @@ class Request:
                     raise S3Fault("InvalidArgument", fields=(("ArgumentName", name), ("ArgumentValue", value)))
                 self.headers.setdefault(lower, value)
 
-    async def receive_piece(self) -> bytes | None:
-        """The next bytes of the body as they came; None at its end. Raises ``ClientGone``, ``S3Fault``."""
+    async def receive_pieces(self) -> list[bytes] | None:
+        """The next bytes of the body as they came; None at its end. Raises ``ClientGone``, RequestTimeout."""
         if self.body_done:
             return None
         self._received_any = True
-        try:
-            async with asyncio.timeout(BODY_IDLE_SECONDS):
-                message = await self._receive()
-        except TimeoutError as error:
-            raise S3Fault("RequestTimeout") from error
+        message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
-        if not message.get("more_body", False):
+        if message[IDLE]:
+            raise S3Fault("RequestTimeout")
+        if not message["more_body"]:
             self.body_done = True
-        body: bytes = message.get("body", b"")
-        return body
+        pieces: list[bytes] = message[PIECES]
+        return pieces
 
     async def continue_without_body(self) -> None:
         """Say "100 Continue" to a client that waits for it with nothing to send.
@@ -131,11 +130,10 @@ class Request:
         try:
             async with asyncio.timeout(DRAIN_SECONDS):
                 while not self.body_done:
-                    await self.receive_piece()
+                    await self.receive_pieces()
         except (TimeoutError, S3Fault, ClientGone):
             return False
         return True
-
 
     async def linger(self) -> None:
         """After the answer to a request whose body was not read: drop what still comes, for a while.
@@ -147,8 +145,8 @@ class Request:
         dropped = 0
         try:
             async with asyncio.timeout(LINGER_SECONDS):
-                while dropped < LINGER_BYTES_MAX and (piece := await self.receive_piece()) is not None:
-                    dropped += len(piece)
+                while dropped < LINGER_BYTES_MAX and (pieces := await self.receive_pieces()) is not None:
+                    dropped += sum(map(len, pieces))
         except (TimeoutError, S3Fault, ClientGone):
             return
 
