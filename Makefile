@@ -13,7 +13,7 @@ PINS := pyproject.toml constraints.txt scripts/install.sh
 # What the campaign does more of than the test suite; the code is the same.
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
-.PHONY: help install run test check campaign bench generate lock clean
+.PHONY: help install run test clients check campaign bench generate lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
@@ -36,10 +36,13 @@ $(TOOLS): scripts/install_test_tools.sh
 	@scripts/install_test_tools.sh
 	@touch $@
 
-test: $(DEVELOP) $(TOOLS)  ## the whole test suite, one worker for each core
+test: $(DEVELOP) $(TOOLS) clients  ## the whole test suite, one worker for each core
 	$(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q $(ARGS)
 
-campaign: $(DEVELOP) $(TOOLS)  ## the long form: 20 x kill -9, every pair of disks, 200 rounds of races, 5 GiB, 100,000 keys
+clients: $(DEVELOP)
+	@$(VENV_DIR)/bin/python scripts/install_clients.py
+
+campaign: $(DEVELOP) $(TOOLS) clients  ## the long form: 20 x kill -9, every pair of disks, 200 rounds of races, 5 GiB, 100,000 keys
 	$(CAMPAIGN) $(VENV_DIR)/bin/pytest -q -m "campaign or long" $(ARGS)
 
 bench: $(DEVELOP)  ## rates, latencies, CPU and memory beside the floors of the same run
@@ -58,5 +61,5 @@ lock:  ## resolve constraints.txt again from pyproject.toml
 	@scripts/lock.sh
 
 clean:  ## remove everything built; ./data stays
-	rm -rf "$(VENV_DIR)" build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf "$(VENV_DIR)" .cache build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +

@@ -4,7 +4,7 @@ import itertools
 import os
 
 import pytest
-from dev_server import DevServer
+from dev_server import DOMAIN, DevServer
 
 _NUMBERS = itertools.count()
 
@@ -12,7 +12,7 @@ _NUMBERS = itertools.count()
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A running store with two gateway processes. Do not stop it or touch its disks: start one of your own for that."""
-    with DevServer(tmp_path_factory.mktemp("store"), workers=2) as made:
+    with DevServer(tmp_path_factory.mktemp("store"), workers=2, options=("--domain", DOMAIN)) as made:
         yield made
         assert made.stop() == 0, made.output()
 

@@ -18,7 +18,7 @@ SEED = int(os.environ.get("DOLMEN_SEED", "0")) or random.SystemRandom().randrang
 ALL = os.environ.get("DOLMEN_ALL_LOSSES") == "1"
 DISKS = 6
 NARROW = 128 * 1024
-STRIPE = 1 << 20
+STRIPE = 2 << 20
 WAIT_SECONDS = 90.0
 BOUNDARIES = (16, 65_536, NARROW, 2 * NARROW, 3 * NARROW, 4 * NARROW, STRIPE, 2 * STRIPE, STRIPE + NARROW)
 SIZES = sorted({0, 1, *(edge + step for edge in BOUNDARIES for step in (-1, 0, 1))})

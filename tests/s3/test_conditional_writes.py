@@ -135,6 +135,7 @@ def race(calls):
     return [index for index, outcome in enumerate(outcomes) if outcome == 200]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(RACE_ROUNDS))
 def test_racing_creators_of_an_object(clients, bucket, number):
     calls = [
@@ -148,6 +149,7 @@ def test_racing_creators_of_an_object(clients, bucket, number):
     assert clients[0].get_object(Bucket=bucket, Key="k")["Body"].read() == b"%d" % winners[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(RACE_ROUNDS))
 def test_racing_swaps(clients, versioned, number):
     etag = clients[0].put_object(Bucket=versioned, Key="k", Body=b"before")["ETag"]
@@ -162,6 +164,7 @@ def test_racing_swaps(clients, versioned, number):
     assert len(clients[0].list_object_versions(Bucket=versioned)["Versions"]) == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(SLOW_RACE_ROUNDS))
 def test_racing_copies(clients, bucket, number):
     for index in range(4):
@@ -177,6 +180,7 @@ def test_racing_copies(clients, bucket, number):
     assert clients[0].get_object(Bucket=bucket, Key="k")["Body"].read() == b"%d" % (winners[0] % 4)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(SLOW_RACE_ROUNDS))
 def test_racing_completions(clients, bucket, number):
     with ThreadPoolExecutor(8) as pool:
@@ -191,6 +195,7 @@ def test_racing_completions(clients, bucket, number):
     assert len(clients[0].list_multipart_uploads(Bucket=bucket)["Uploads"]) == WRITERS - 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(RACE_ROUNDS))
 def test_one_register_counts_right(clients, bucket, number):
     """Increments by compare-and-swap from many clients: none is lost."""

@@ -6,7 +6,7 @@ import random
 import pytest
 
 NARROW_BYTES = 128 << 10  # up to here an object has one data fragment
-STRIPE_BYTES = 1 << 20
+STRIPE_BYTES = 2 << 20
 EDGES = sorted(
     {0, 1, 2, 4095, 4096, 4097}
     | {edge + delta for edge in (k * NARROW_BYTES for k in (1, 2, 3, 4, 7)) for delta in (-1, 0, 1)}

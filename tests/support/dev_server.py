@@ -21,6 +21,7 @@ START_SECONDS = 60.0  # a loaded machine; a quiet one needs two or three
 STOP_SECONDS = 40.0
 POLL_SECONDS = 0.05
 REGION = "us-east-1"
+DOMAIN = "s3.dolmen.test"  # of the shared store: BUCKET.s3.dolmen.test beside /BUCKET; nobody resolves it
 ROOT = ("AKIDOLMENROOT0000000", "root-secret-access-key-of-the-tests")
 ALICE = ("AKIDOLMENALICE000000", "alice-secret-access-key-of-the-tests")
 BOB = ("AKIDOLMENBOB00000000", "bob-secret-access-key-of-the-tests")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import botocore.exceptions
 
 PART_BYTES = 5 << 20  # the least that S3 takes
-SIZES = (0, 1, 500, 4096, 70_000, 131_072, 131_073, 1_000_000, 1_048_576, 1_048_577, 2_500_000)
+SIZES = (0, 1, 500, 4096, 70_000, 131_072, 131_073, 1_000_000, 2_097_152, 2_097_153, 4_500_000)
 KEYS_PER_CLIENT = 12
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dolmen.core.errors import ConfigError
 
 UNIX_PATH_BYTES_MAX = 107  # sun_path of Linux, less the final zero
-# A fragment of 256 KiB crosses in one system call on each side instead of three with a wake-up between them (a third of the CPU).
+# A fragment crosses in one or two system calls on each side instead of five with a wake-up between them (a third of the CPU).
 SOCKET_BUFFER_BYTES = 512 * 1024
 
 

@@ -33,7 +33,7 @@ class ClusterMap(msgspec.Struct, frozen=True, kw_only=True):
 
     cluster_id: str  # 32 hex digits
     epoch: int
-    stripe_bytes: int  # bytes of an object in one full stripe (k x 256 KiB by default)
+    stripe_bytes: int  # bytes of an object in one full stripe (k x 512 KiB by default)
     min_fragment_bytes: int  # a stripe is split over more than one data fragment only above this
     disks: tuple[Disk, ...]
     groups: tuple[Group, ...]

@@ -55,7 +55,7 @@ def client_lines(summary: Summary) -> list[tuple[str, str]]:
         f"export AWS_ACCESS_KEY_ID={keys.access_key_id} AWS_SECRET_ACCESS_KEY={secret} "
         f"AWS_DEFAULT_REGION={summary.region} AWS_ENDPOINT_URL={summary.endpoint}"
     )
-    rclone = f":s3,provider=AWS,env_auth=true,region={summary.region},endpoint='{summary.endpoint}':"
+    rclone = f":s3,provider=Minio,env_auth=true,region={summary.region},endpoint='{summary.endpoint}':"
     return [
         ("shell", exports),
         ("aws", "aws s3 mb s3://photos && aws s3 cp FILE s3://photos/"),
