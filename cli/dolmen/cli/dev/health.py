@@ -84,6 +84,10 @@ class Health:
         disks = await self._usable_disks()
         if disks < self._scheme.k:  # with fewer than a write needs reads still go on, and must not be turned away
             return False, f"{disks} disks can be used, {self._scheme.k} are needed"
+        gateways = self._supervisor.of_role(Role.GATEWAY)
+        reasons = await asyncio.gather(*(self._not_ready(child) for child in gateways))
+        if all(reasons):  # a gateway that has no cluster map yet can list buckets, and no more
+            return False, f"{gateways[0].spec.name}: {reasons[0]}"
         reason = await self._probe()
         return not reason, reason or "ready"
 

@@ -24,6 +24,7 @@ from dolmen.gateway.metadata.store import MetadataStore
 PENALTY_SECONDS_MIN = 1.0  # a restarted datanode is back within a second or two
 PENALTY_SECONDS_MAX = 15.0  # a disk that returns is used again within this
 MAP_POLL_SECONDS = 1.0  # how old the map may be when nothing forces a refresh
+FIRST_MAP_POLL_SECONDS = 0.05  # until there is one, nothing works
 
 
 class NoMap(Unavailable):
@@ -84,7 +85,7 @@ class ClusterView:
                 await self.refresh()
             except DolmenError as error:
                 self._log.warning("cluster map cannot be read", error=str(error))
-            await asyncio.sleep(MAP_POLL_SECONDS)
+            await asyncio.sleep(MAP_POLL_SECONDS if self.ready else FIRST_MAP_POLL_SECONDS)
 
     def disk_of(self, pg: int, slot: int) -> Disk | None:
         """The disk that fills a slot now; None when vacant or unknown to this epoch."""
