@@ -41,6 +41,7 @@ from dolmen.gateway.objects.stripe_write import StripeWriter
 from dolmen.gateway.services import Services
 
 KEY_BYTES_MIN = 32
+COPIES_MAX = 16  # CopyObject and UploadPartCopy at a time: their stripes fit into both budgets
 BACKLOG = 1024  # connections that wait for an accept: a burst of clients at the start of a test
 
 SETTINGS: tuple[Setting, ...] = (
@@ -70,9 +71,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         flag="write-budget-bytes",
         help="Memory for stripes on their way to disks, with their fragments",
-        default=96 << 20,
+        default=144 << 20,
         unit="bytes",
-        reason="keeps a process below 300 MiB under 64 large uploads",
+        reason="48 stripes of large uploads at a time; keeps a process below 300 MiB",
         parse=at_least(8 << 20),
     ),
     Setting(
@@ -80,7 +81,7 @@ SETTINGS: tuple[Setting, ...] = (
         help="Memory for stripes read ahead of slow clients",
         default=48 << 20,
         unit="bytes",
-        reason="keeps a process below 300 MiB under 64 large downloads",
+        reason="168 slow downloads at a time, 20 fast ones; keeps a process below 300 MiB",
         parse=at_least(4 << 20),
     ),
     Setting(
@@ -185,6 +186,7 @@ class Gateway:
             reader=ObjectReader(self._cluster, self._client, read_budget, self._damage.note),
             ids=StripeIds(clock),
             write_budget=write_budget,
+            copies=asyncio.Semaphore(COPIES_MAX),
             clock=clock,
             accounts=load_accounts(settings.root_keys_file, settings.accounts),
             region=settings.region,

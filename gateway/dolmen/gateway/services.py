@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from dolmen.core.clock import Clock
@@ -26,6 +27,7 @@ class Services:
     reader: ObjectReader
     ids: StripeIds
     write_budget: MemoryBudget
+    copies: asyncio.Semaphore  # a copy holds memory of both budgets: bounded, so that copies never wait for each other
     clock: Clock
     accounts: Accounts
     region: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 import msgspec
 
@@ -94,12 +95,14 @@ async def copy_bytes(
     """Read [start, end) of a layout and write it as a new segment; on error what was stored is garbage."""
 
     async def pieces() -> AsyncIterator[memoryview]:
-        async for group in call.services.reader.stream(layout, start, end):
-            for piece in group:
-                yield piece
+        async with aclosing(call.services.reader.stream(layout, start, end)) as stream:
+            async for group in stream:
+                for piece in group:
+                    yield piece
 
     try:
-        written = await writer.write(pieces(), end - start, digests.update)
+        async with call.services.copies:
+            written = await writer.write(pieces(), end - start, digests.update)
     except BaseException:
         await note_garbage(call.services, writer.garbage())
         raise

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from dolmen.gateway.handlers.call import Call, require_version
 from dolmen.gateway.handlers.headers import checksum_headers, object_headers
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.http.send import Streamed
 from dolmen.gateway.metadata.records import VersionRecord
-from dolmen.gateway.objects.read import spans
 from dolmen.gateway.s3.conditions import ReadConditions, check_read
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import GetObjectInput, HeadObjectInput
@@ -99,22 +99,13 @@ async def get_object(call: Call, given: GetObjectInput) -> Response | Streamed:
     status, headers, start, end = _head(call, given, record)
     if start == end:
         return Response(status, headers, b"")
-    reader = call.services.reader
-    layout = record.layout
-    first = next(spans(layout, start, end))
-    if first.end - first.start == end - start:
-        pieces = await reader.read_span(first)
-        return Streamed(status, headers, _once(pieces), end - start)
-    stream = reader.stream(layout, start, end)
+    stream = call.services.reader.stream(record.layout, start, end)
     pieces = await anext(stream)
     return Streamed(status, headers, _chained(pieces, stream), end - start)
 
 
-async def _once(pieces: list[memoryview]) -> AsyncIterator[list[memoryview]]:
-    yield pieces
-
-
-async def _chained(first: list[memoryview], rest: AsyncIterator[list[memoryview]]) -> AsyncIterator[list[memoryview]]:
-    yield first
-    async for pieces in rest:
-        yield pieces
+async def _chained(first: list[memoryview], rest: AsyncGenerator[list[memoryview], None]) -> AsyncGenerator[list[memoryview], None]:
+    async with aclosing(rest):
+        yield first
+        async for pieces in rest:
+            yield pieces

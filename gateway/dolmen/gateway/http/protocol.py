@@ -9,7 +9,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from dolmen.gateway.http.request import IDLE, PIECES, Message
+from dolmen.gateway.http.request import GONE, IDLE, PIECES, Message
 from dolmen.gateway.http.send import HOST_ID
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.render import render_fault
@@ -18,6 +18,7 @@ HEAD_BYTES_MAX = 64 * 1024  # request line and headers; S3 takes 8 KB of headers
 HEAD_READ_BYTES_MAX = HEAD_BYTES_MAX + 256 * 1024  # what is read until a head ends; its first read may bring other bytes along
 HEAD_SECONDS = 60.0  # from the connection, or the first byte of a request, to the end of its headers
 BODY_IDLE_SECONDS = 60.0  # a client that sends nothing for so long is gone; AWS gives up after about 20 to 60 s
+SEND_STALL_SECONDS = 120.0  # to take the half megabyte that waits for the client: slower than 4 KB/s is as good as gone
 BODY_AHEAD_BYTES_MAX = 512 * 1024  # of a body that waits for the application: two reads of the socket
 CONNECTIONS_MAX = 4096  # of one process: each may hold a request's buffers; below the usual limit of file descriptors
 
@@ -59,6 +60,7 @@ class S3Protocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_read_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
+    _stall_timer: asyncio.TimerHandle | None = None
     _fault: S3Fault | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -71,6 +73,7 @@ class S3Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
+        self._stop_stall_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -104,6 +107,7 @@ class S3Protocol(HttpToolsProtocol):
         cycle.body_bytes = 0
         cycle.idle = False
         cycle.receive = partial(receive_pieces, cycle, self.loop)  # its task has not run yet
+        cycle.scope[GONE] = lambda: cycle.disconnected
 
     def on_body(self, body: bytes) -> None:
         """The pieces of a body wait in a list: no copy here, and none when the application takes them."""
@@ -115,6 +119,24 @@ class S3Protocol(HttpToolsProtocol):
         if cycle.body_bytes > BODY_AHEAD_BYTES_MAX:
             self.flow.pause_reading()
         cycle.message_event.set()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stall_timer = self.loop.call_later(SEND_STALL_SECONDS, self._stalled)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_stall_timer()
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+
+    def _stalled(self) -> None:
+        """The client takes nothing: what it was to get holds memory that others wait for."""
+        self._stall_timer = None
+        self.transport.abort()
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size

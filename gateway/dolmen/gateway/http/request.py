@@ -18,6 +18,7 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 
 PIECES = "dolmen.pieces"  # of a message: what came of the body, as it came (http.protocol)
+GONE = "dolmen.gone"  # of a scope: tells whether the client has closed the connection
 IDLE = "dolmen.idle"  # of a message: the client has sent nothing for too long
 DRAIN_BYTES_MAX = 1 << 20  # what is read and dropped so that a refused request does not cost its connection
 DRAIN_SECONDS = 2.0
@@ -56,6 +57,7 @@ class Request:
         "secure",
         "body_done",
         "has_body",
+        "client_gone",
         "_receive",
         "_received_any",
     )
@@ -70,6 +72,7 @@ class Request:
         client = scope.get("client")
         self.client_address: str = client[0] if client else ""
         self.secure = scope.get("scheme") == "https"
+        self.client_gone: Callable[[], bool] = scope[GONE]
         self._receive = receive
         self._received_any = False
         length = self.headers.get("content-length")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from dolmen.gateway.http import metrics
-from dolmen.gateway.http.request import Headers, Request, Send
+from dolmen.gateway.http.request import ClientGone, Headers, Request, Send
 from dolmen.gateway.s3.render import Response
 
 HOST_ID = base64.b64encode(os.urandom(48)).decode()  # x-amz-id-2: which process answered
@@ -22,7 +23,7 @@ class Streamed:
 
     status: int
     headers: Headers
-    chunks: AsyncIterator[list[memoryview]]
+    chunks: AsyncGenerator[list[memoryview], None]
     length: int
 
 
@@ -41,15 +42,21 @@ async def send_response(send: Send, request: Request, response: Response) -> Non
 
 
 async def send_stream(send: Send, request: Request, answer: Streamed) -> None:
-    """A body as it is read. An error on the way leaves the answer short: the server then breaks the connection."""
+    """A body as it is read. An error on the way leaves the answer short: the server then breaks the connection.
+
+    Raises ``ClientGone`` as soon as nobody listens: the rest is not read.
+    """
     headers = await _common(request, answer.headers)
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     left = answer.length
-    async for pieces in answer.chunks:
-        for piece in pieces:
-            left -= len(piece)
-            await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
-    metrics.BYTES_OUT.inc(answer.length - left)
+    async with aclosing(answer.chunks) as chunks:
+        async for pieces in chunks:
+            for piece in pieces:
+                left -= len(piece)
+                await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
+                metrics.BYTES_OUT.inc(len(piece))
+            if left and request.client_gone():
+                raise ClientGone
 
 
 async def _common(request: Request, headers: Headers) -> Headers:

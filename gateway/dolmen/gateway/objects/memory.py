@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+SMALL_BYTES_MAX = 256 * 1024  # a request up to this never waits behind large ones: slow clients hold whole stripes for long
+SMALL_SHARE = 8  # one part in so many of the budget is kept for small requests
+
 
 class MemoryBudget:
-    """First come, first served; a request above the whole budget gets all of it."""
+    """First come, first served, but small requests pass while there is room; one above the whole budget gets all of it."""
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
+        self._reserve = bytes_max // SMALL_SHARE
         self._free = bytes_max
         self._waiters: deque[tuple[int, asyncio.Future[None]]] = deque()
 
@@ -18,10 +22,20 @@ class MemoryBudget:
     def in_use(self) -> int:
         return self._bytes_max - self._free
 
+    @property
+    def waiting(self) -> int:
+        """Requests that wait for room."""
+        return len(self._waiters)
+
+    def _fits(self, size: int) -> bool:
+        if size <= SMALL_BYTES_MAX:
+            return size <= self._free
+        return size <= self._free - self._reserve or self._free == self._bytes_max
+
     def try_acquire(self, size: int) -> bool:
-        """Take room without waiting, when nobody waits and there is enough."""
+        """Take room without waiting, when there is enough and nobody waits (or the request is small)."""
         size = min(size, self._bytes_max)
-        if self._waiters or size > self._free:
+        if not self._fits(size) or (self._waiters and size > SMALL_BYTES_MAX):
             return False
         self._free -= size
         return True
@@ -49,7 +63,7 @@ class MemoryBudget:
         self._wake()
 
     def _wake(self) -> None:
-        while self._waiters and self._waiters[0][0] <= self._free:
+        while self._waiters and self._fits(self._waiters[0][0]):
             size, future = self._waiters.popleft()
             if not future.done():
                 self._free -= size

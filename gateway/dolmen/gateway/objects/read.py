@@ -8,7 +8,8 @@ identity against the row, and a stripe that was read or decoded whole against th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -24,6 +25,7 @@ from dolmen.gateway.objects.memory import MemoryBudget
 
 HEDGE_SECONDS = 1.0  # a data fragment slower than this is replaced by parity; about 100 healthy reads long
 ROUND_PAUSES_SECONDS = (0.0, 0.1, 0.5)  # a datanode that restarts is back, and reconnected to, within this
+FRUGAL_SPAN_BYTES = 256 * 1024  # of a download while memory is short: four blocks, and small for the budget
 PREFETCH_STRIPES = 2  # of one download: one being sent, one on its way
 
 
@@ -92,35 +94,45 @@ class ObjectReader:
         self._damaged = damaged
         self._log = get_logger("read")
 
-    async def stream(self, layout: ObjectLayout, start: int, end: int) -> AsyncIterator[list[memoryview]]:
-        """Bytes [start, end) as lists of slices, one list for each stripe. Raises ``DataUnavailable``."""
-        wanted = spans(layout, start, end)
-        ahead: list[tuple[asyncio.Task[list[memoryview]], int]] = []
+    async def stream(self, layout: ObjectLayout, start: int, end: int) -> AsyncGenerator[list[memoryview], None]:
+        """Bytes [start, end) as lists of slices, a stripe each or less. Raises ``DataUnavailable``.
+
+        What was given out counts against the budget until the next is asked for: slow clients hold memory. While it is short,
+        a download goes on in small steps and reads nothing ahead.
+        """
+        wanted = _Wanted(spans(layout, start, end))
+        ahead: deque[tuple[asyncio.Future[list[memoryview]], int]] = deque()
+        loop = asyncio.get_running_loop()
         try:
             while True:
-                while len(ahead) < PREFETCH_STRIPES:
-                    span = next(wanted, None)
-                    if span is None:
-                        break
+                while len(ahead) < PREFETCH_STRIPES and (span := wanted.peek()) is not None:
                     cost = span.end - span.start
-                    if ahead and not self._budget.try_acquire(cost):
-                        wanted = _pushed_back(span, wanted)
-                        break  # no room to read ahead: go on with one stripe at a time
-                    if not ahead:
+                    if not self._budget.try_acquire(cost):
+                        if ahead:
+                            break
+                        span = wanted.narrow(FRUGAL_SPAN_BYTES)
+                        cost = span.end - span.start
                         await self._budget.acquire(cost)
-                    ahead.append((asyncio.get_running_loop().create_task(self.read_span(span)), cost))
+                    wanted.take()
+                    if not ahead and wanted.peek() is None:  # the last piece needs no task of its own
+                        try:
+                            yield await self.read_span(span)
+                        finally:
+                            self._budget.release(cost)
+                        return
+                    ahead.append((loop.create_task(self.read_span(span)), cost))
                 if not ahead:
                     return
-                task, cost = ahead[0]
-                pieces = await task
+                reading, cost = ahead[0]
+                pieces = await reading
                 yield pieces
-                ahead.pop(0)
+                ahead.popleft()
                 self._budget.release(cost)
         finally:
-            for task, cost in ahead:
-                task.cancel()
+            for reading, cost in ahead:
+                reading.cancel()
                 self._budget.release(cost)
-            await asyncio.gather(*(task for task, _ in ahead), return_exceptions=True)
+            await asyncio.gather(*(reading for reading, _ in ahead), return_exceptions=True)
 
     async def read_span(self, span: Span) -> list[memoryview]:
         """The bytes of one span, as slices in order. Raises ``DataUnavailable``."""
@@ -301,6 +313,25 @@ def _cut(pieces: Sequence[memoryview], start: int, end: int) -> list[memoryview]
     return out
 
 
-def _pushed_back(span: Span, rest: Iterator[Span]) -> Iterator[Span]:
-    yield span
-    yield from rest
+class _Wanted:
+    """The spans of a download that are still to be read; the next one may be cut short."""
+
+    def __init__(self, rest: Iterator[Span]) -> None:
+        self._rest = rest
+        self._next = next(rest, None)
+        self._after: Span | None = None
+
+    def peek(self) -> Span | None:
+        return self._next
+
+    def narrow(self, bytes_max: int) -> Span:
+        """The next span, cut to ``bytes_max``; what is cut off comes after it."""
+        span = self._next
+        assert span is not None
+        if span.end - span.start > bytes_max:
+            self._after = Span(span.stripe, span.start + bytes_max, span.end)
+            self._next = span = Span(span.stripe, span.start, span.start + bytes_max)
+        return span
+
+    def take(self) -> None:
+        self._next, self._after = (next(self._rest, None) if self._after is None else self._after), None

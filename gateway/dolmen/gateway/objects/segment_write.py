@@ -25,7 +25,7 @@ from dolmen.gateway.objects.stripe_write import (
 
 STRIPES_IN_FLIGHT_MAX = 2  # of one upload: one being filled, one on its way; more gains nothing on one link
 HASH_INLINE_BYTES_MAX = 256 * 1024  # below this a thread hop costs more than the hash
-STRIPE_MEMORY_FACTOR = 2.0  # a stripe and its parity (data fragments are views of the stripe), and headers
+STRIPE_MEMORY_FACTOR = 1.5  # a stripe and its parity of 4+2 or 8+4; data fragments are views of the stripe
 
 _NO_BUFFER = memoryview(b"")
 
