@@ -71,9 +71,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         flag="write-budget-bytes",
         help="Memory for stripes on their way to disks, with their fragments",
-        default=144 << 20,
+        default=44 << 20,
         unit="bytes",
-        reason="48 stripes of large uploads at a time; keeps a process below 300 MiB",
+        reason="14 stripes of large uploads at a time keep two cores busy in 150 MiB a process; raise it for many slow clients",
         parse=at_least(8 << 20),
     ),
     Setting(

@@ -107,5 +107,7 @@ async def get_object(call: Call, given: GetObjectInput) -> Response | Streamed:
 async def _chained(first: list[memoryview], rest: AsyncGenerator[list[memoryview], None]) -> AsyncGenerator[list[memoryview], None]:
     async with aclosing(rest):
         yield first
+        del first  # a generator's locals live as long as the download
         async for pieces in rest:
             yield pieces
+            del pieces

@@ -55,6 +55,7 @@ async def send_stream(send: Send, request: Request, answer: Streamed) -> None:
                 left -= len(piece)
                 await send({"type": "http.response.body", "body": piece, "more_body": left > 0})
                 metrics.BYTES_OUT.inc(len(piece))
+            del pieces, piece  # the reader counts them as gone when it is asked for more
             if left and request.client_gone():
                 raise ClientGone
 

@@ -123,11 +123,8 @@ class ObjectReader:
                     ahead.append((loop.create_task(self.read_span(span)), cost))
                 if not ahead:
                     return
-                reading, cost = ahead[0]
-                pieces = await reading
-                yield pieces
-                ahead.popleft()
-                self._budget.release(cost)
+                yield await ahead[0][0]
+                self._budget.release(ahead.popleft()[1])  # nothing here refers to those bytes any more
         finally:
             for reading, cost in ahead:
                 reading.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -77,6 +78,7 @@ class SegmentWriter:
                         if filled == len(buffer):
                             full, buffer, filled = buffer, _NO_BUFFER, 0  # given away: its room is freed with the stripe
                             hashing = await self._flush(full, room, hashing, update)
+                            del full  # or it would outlive its place in the budget until the next stripe is full
                             buffer = await self._new_buffer(room)
                         taken = min(len(buffer) - filled, len(piece))
                         buffer[filled : filled + taken] = piece[:taken]
@@ -134,12 +136,22 @@ class SegmentWriter:
             try:  # the last (or only) stripe needs no task of its own
                 await self._place(data, index)
             finally:
-                self._budget.release(_cost(room))
+                self._release_after(room, hashing)
         else:
             task = asyncio.get_running_loop().create_task(self._place(data, index))
-            task.add_done_callback(lambda _: self._budget.release(_cost(room)))
+            task.add_done_callback(partial(self._placed_at_last, room, hashing))
             self._tasks.append(task)
         return hashing
+
+    def _placed_at_last(self, room: int, hashing: asyncio.Future[None] | None, _: object) -> None:
+        self._release_after(room, hashing)
+
+    def _release_after(self, room: int, hashing: asyncio.Future[None] | None) -> None:
+        """A stripe that is placed holds its memory until it is hashed too."""
+        if hashing is None or hashing.done():
+            self._budget.release(_cost(room))
+        else:
+            hashing.add_done_callback(lambda _: self._budget.release(_cost(room)))
 
     async def _place(self, data: memoryview, index: int) -> None:
         self._placed[index] = await self._writer.write(
