@@ -30,7 +30,7 @@ from dolmen.datanode.client import DatanodeClient
 from dolmen.gateway.auth.accounts import load_accounts
 from dolmen.gateway.door import FrontDoor
 from dolmen.gateway.http import metrics
-from dolmen.gateway.http.protocol import S3Protocol
+from dolmen.gateway.http.protocol import S3Link
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
@@ -238,7 +238,7 @@ class Gateway:
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         return uvicorn.Config(
             door,
-            http=S3Protocol,
+            http=S3Link,  # type: ignore[arg-type]  # a buffered protocol serves as well, where the loop knows them
             ws="none",
             loop="none",
             lifespan="off",

@@ -79,7 +79,7 @@ class Body:
         decoder = self._decoder
         while (received := await self._request.receive_pieces()) is not None:
             for raw in received:
-                for piece in (memoryview(raw),) if decoder is None else decoder.feed(raw):
+                for piece in (memoryview(raw),) if decoder is None else decoder.feed(bytes(raw)):
                     self._received += len(piece)
                     yield piece
         if self._decoder is not None:

@@ -96,7 +96,7 @@ class Request:
                     raise S3Fault("InvalidArgument", fields=(("ArgumentName", name), ("ArgumentValue", value)))
                 self.headers.setdefault(lower, value)
 
-    async def receive_pieces(self) -> list[bytes] | None:
+    async def receive_pieces(self) -> list[bytes | memoryview] | None:
         """The next bytes of the body as they came; None at its end. Raises ``ClientGone``, RequestTimeout."""
         if self.body_done:
             return None
@@ -108,7 +108,7 @@ class Request:
             raise S3Fault("RequestTimeout")
         if not message["more_body"]:
             self.body_done = True
-        pieces: list[bytes] = message[PIECES]
+        pieces: list[bytes | memoryview] = message[PIECES]
         return pieces
 
     async def continue_without_body(self) -> None:
