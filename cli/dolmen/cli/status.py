@@ -14,67 +14,11 @@ from rich.table import Table
 
 from dolmen.cli.dev.home import read_addresses
 from dolmen.cli.http_get import Unreachable, get_tcp
+from dolmen.core.cluster_report import ClusterReport
 from dolmen.core.errors import ConfigError, Unavailable
 
 ADMIN_DEFAULT = "http://127.0.0.1:9001"
 ASK_SECONDS = 10.0  # the maintenance process may be starting again
-
-
-class DiskReport(msgspec.Struct, frozen=True):
-    """One disk as the maintenance process sees it."""
-
-    uuid: str
-    location: str
-    address: str
-    state: str
-    reason: str
-    incomplete: bool
-    in_map: bool
-    capacity_bytes: int
-    free_bytes: int
-    used_bytes: int
-    fragments: int
-
-
-class GroupsReport(msgspec.Struct, frozen=True):
-    total: int
-    whole: int
-    degraded: int
-
-
-class UnderReplicated(msgspec.Struct, frozen=True):
-    """``exact`` is False while a disk is away or being compared: then there may be more."""
-
-    stripes: int
-    exact: bool
-
-
-class FillReport(msgspec.Struct, frozen=True):
-    uuid: str
-    checked: int
-    repaired: int
-    missing: int
-    lost: int
-
-
-class RepairReport(msgspec.Struct, frozen=True):
-    rows: int
-    filling: list[FillReport]
-    lost: int
-
-
-class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The document of ``/v1/status``; fields that are not named here are passed on by ``--output json``."""
-
-    cluster_id: str
-    epoch: int
-    scheme: str
-    waiting_for: str
-    disks: list[DiskReport]
-    groups: GroupsReport
-    under_replicated: UnderReplicated
-    repair: RepairReport
-    garbage_notes: int
 
 
 @click.command("status")

@@ -14,6 +14,7 @@ import uvloop
 
 from dolmen.core import settings, wire
 from dolmen.core.address import UnixAddress, parse_address
+from dolmen.core.cluster_key import read_cluster_key
 from dolmen.core.errors import ConfigError
 from dolmen.core.process import raise_file_limit, tune_gc, tune_malloc
 from dolmen.core.settings import Setting, at_least
@@ -24,7 +25,6 @@ from dolmen.datanode.server import CONNECTIONS_MAX, Committer, Connection, Node
 
 VOLUME_BYTES_MIN = 1 << 20  # below this a disk is all file names
 WATCH_SECONDS = 1.0  # how soon a disk that vanished, or came back, is noticed
-KEY_BYTES_MIN = 32
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(flag="node", help="name of this datanode in status and logs", unit="name", required=True),
@@ -76,17 +76,6 @@ def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
     return settings.parse("dolmen datanode", "Serve fragments from disks.", SETTINGS, argv)
 
 
-def read_key(path: Path) -> bytes:
-    """The cluster key. Raises ``ConfigError``."""
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise ConfigError(f"cluster key {path}: {error.strerror}") from error
-    if len(key) < KEY_BYTES_MIN:
-        raise ConfigError(f"cluster key {path} is shorter than {KEY_BYTES_MIN} bytes")
-    return key
-
-
 class Datanode:
     """One datanode process."""
 
@@ -95,7 +84,7 @@ class Datanode:
         self._log = get_logger("datanode")
         self._address = parse_address(arguments.listen)
         self.node = Node(
-            arguments.node, arguments.cluster_id, read_key(arguments.cluster_key_file), arguments.connections_max
+            arguments.node, arguments.cluster_id, read_cluster_key(arguments.cluster_key_file), arguments.connections_max
         )
         self._server: asyncio.Server | None = None
 

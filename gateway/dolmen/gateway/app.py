@@ -19,6 +19,7 @@ from starlette.applications import Starlette
 
 from dolmen.core.address import TcpAddress, parse_address
 from dolmen.core.clock import Clock, SystemClock
+from dolmen.core.cluster_key import read_cluster_key
 from dolmen.core.erasure import require_isal
 from dolmen.core.errors import ConfigError, DolmenError
 from dolmen.core.ids import StripeIds
@@ -40,7 +41,6 @@ from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.stripe_write import StripeWriter
 from dolmen.gateway.services import Services
 
-KEY_BYTES_MIN = 32
 COPIES_MAX = 16  # CopyObject and UploadPartCopy at a time: their stripes fit into both budgets
 BACKLOG = 1024  # connections that wait for an accept: a burst of clients at the start of a test
 
@@ -120,17 +120,6 @@ def open_metadata(url: str, clock: Clock, grace_seconds: float) -> MetadataStore
     raise ConfigError(f"metadata {url!r} is not of the form embedded:PATH")
 
 
-def read_key(path: Path) -> bytes:
-    """The cluster key. Raises ``ConfigError``."""
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise ConfigError(f"cluster key {path}: {error.strerror}") from error
-    if len(key) < KEY_BYTES_MIN:
-        raise ConfigError(f"cluster key {path} is shorter than {KEY_BYTES_MIN} bytes")
-    return key
-
-
 def _listener(settings: argparse.Namespace) -> socket.socket:
     if settings.listen_fd is not None:
         try:
@@ -172,7 +161,7 @@ class Gateway:
         self._log = get_logger("gateway")
         self._store = open_metadata(settings.metadata, clock, settings.garbage_grace_seconds)
         self._client = DatanodeClient(
-            cluster_id=settings.cluster_id, cluster_key=read_key(settings.cluster_key_file)
+            cluster_id=settings.cluster_id, cluster_key=read_cluster_key(settings.cluster_key_file)
         )
         self._cluster = ClusterView(self._store, self._client, clock)
         write_budget = MemoryBudget(settings.write_budget_bytes)

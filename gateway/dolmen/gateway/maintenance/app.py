@@ -16,6 +16,7 @@ import uvloop
 
 from dolmen.core.address import parse_address
 from dolmen.core.clock import SystemClock
+from dolmen.core.cluster_key import read_cluster_key
 from dolmen.core.erasure import require_isal
 from dolmen.core.errors import ConfigError, DolmenError
 from dolmen.core.process import tune_malloc
@@ -37,7 +38,6 @@ from dolmen.gateway.objects.cluster import ClusterView
 
 PROGRAM = "dolmen maintenance"
 DESCRIPTION = "Publish the cluster map, repair, collect garbage. Several may run: one acts."
-KEY_BYTES_MIN = 32
 GARBAGE_GRACE_SECONDS = 60.0  # of notes that this process makes itself; it makes none yet
 REPORT_SECONDS = 2.0  # how old the gauges of /metrics may be
 
@@ -118,17 +118,6 @@ def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
     return parse(PROGRAM, DESCRIPTION, SETTINGS, argv)
 
 
-def read_key(path: Path) -> bytes:
-    """The cluster key. Raises ``ConfigError``."""
-    try:
-        key = path.read_bytes().strip()
-    except OSError as error:
-        raise ConfigError(f"cluster key {path}: {error.strerror}") from error
-    if len(key) < KEY_BYTES_MIN:
-        raise ConfigError(f"cluster key {path} is shorter than {KEY_BYTES_MIN} bytes")
-    return key
-
-
 def metadata_path(text: str) -> str:
     """Raises ``ConfigError`` for a backend that does not exist."""
     kind, _, path = text.partition(":")
@@ -148,7 +137,7 @@ class Maintenance:
         self._log = get_logger("maintenance")
         self.started = asyncio.Event()  # the metadata is open and the admin address answers
         self.store = EmbeddedStore(metadata_path(arguments.metadata), clock, garbage_grace_seconds=GARBAGE_GRACE_SECONDS)
-        self.client = DatanodeClient(cluster_id=arguments.cluster_id, cluster_key=read_key(arguments.cluster_key_file))
+        self.client = DatanodeClient(cluster_id=arguments.cluster_id, cluster_key=read_cluster_key(arguments.cluster_key_file))
         self.cluster = ClusterView(self.store, self.client, clock)
         self.watch = Watch(self.client, arguments.datanode)
         owner = arguments.lease_owner or secrets.token_hex(8)
