@@ -17,7 +17,7 @@ class FragmentMeta(msgspec.Struct, frozen=True, array_like=True):
     m: int
     narrow_k: int  # k' of this stripe
     stripe_length: int  # bytes of the object in this stripe
-    stripe_ordinal: int  # index of the stripe within the object's segment
+    stripe_ordinal: int  # index of the stripe within the upload or part, over all of its segments
     stripe_digest: int  # CRC32C of the stripe's bytes
     bucket_id: bytes  # 16 bytes
     key_hash: bytes  # first 16 bytes of SHA-256 of the key

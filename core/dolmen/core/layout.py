@@ -1,6 +1,6 @@
 """Where an object's bytes are: segments of stripes. Stored in the version's row, immutable.
 
-An object is a list of *segments* (one for a plain PUT, one for each part of a multipart upload). A segment is cut into
+An object is a list of *segments* (one for a PUT or part; more when a slow upload gave memory back). A segment is cut into
 stripes of ``stripe_bytes`` (the last may be shorter) and its stripes are named by *runs*: ``count`` consecutive ordinals
 from a base id, all in one placement group. A stripe of L bytes has k' = clamp(ceil(L / min_fragment_bytes), 1, k) data
 fragments at slots 0..k'-1 and always m parity fragments at slots k..k+m-1 (narrow stripes).

@@ -1,13 +1,18 @@
 """Room in memory: first come first served, small requests pass, downloads go on in small steps while it is short."""
 
 import asyncio
+import random
 
 import pytest
 
+from dolmen.gateway.metadata.records import NO_CONDITION, Attributes, NewVersion
+from dolmen.gateway.objects import segment_write
 from dolmen.gateway.objects.memory import SMALL_BYTES_MAX, SMALL_SHARE, MemoryBudget
 from dolmen.gateway.objects.read import FRUGAL_SPAN_BYTES
+from dolmen.gateway.objects.stripe_write import StripeWriter
 
 MIB = 1 << 20
+STRIPE = 256 * 1024  # of the cluster in conftest.py
 BUDGET = 16 * MIB
 
 
@@ -92,3 +97,40 @@ async def test_a_download_that_is_given_up_gives_its_memory_back(cluster):
         await stream.aclose()
         assert cluster.budget.in_use == 0, taken
     assert FRUGAL_SPAN_BYTES <= SMALL_BYTES_MAX
+
+
+async def test_a_slow_upload_gives_its_memory_to_those_who_wait(cluster, monkeypatch):
+    monkeypatch.setattr(segment_write, "SLOW_FILL_SECONDS", 0.0)
+    data = random.Random(5).randbytes(900_000)
+    held = cluster.budget._bytes_max - cluster.budget._reserve - segment_write._cost(STRIPE)
+    await cluster.budget.acquire(held)
+    waiting = []
+
+    class Body:
+        async def __aiter__(self):
+            for at in range(0, len(data), 50_000):
+                if at == 200_000:  # in the middle of the first stripe
+                    waiting.append(asyncio.create_task(cluster.budget.acquire(segment_write._cost(STRIPE))))
+                    await turn()
+                    assert not waiting[0].done()
+                yield memoryview(data)[at : at + 50_000]
+
+    intent = await cluster.store.begin(cluster.bucket, b"slow")
+    target = segment_write.write_target(cluster.bucket.bucket_id, b"slow", intent.write_id)
+    writer = segment_write.SegmentWriter(
+        StripeWriter(cluster.view, cluster.client), cluster.ids, cluster.view.map, cluster.budget, target
+    )
+    writing = asyncio.create_task(writer.write(aiter(Body()), len(data), lambda piece: None))
+    while not waiting or not waiting[0].done():
+        assert not writing.done(), "it never gave way"
+        await asyncio.sleep(0.01)
+    cluster.budget.release(held)
+    written = await writing
+    lengths = [segment.length for segment in written.layout.segments]
+    assert sum(lengths) == len(data)
+    assert len(lengths) > 1
+    version = NewVersion(size=len(data), etag="e", owner="1" * 12, attributes=Attributes(), layout=written.layout)
+    await cluster.store.commit(intent, version, NO_CONDITION, written.repairs)
+    assert await cluster.read(b"slow") == data
+    for start, end in ((0, 1), (lengths[0] - 1, lengths[0] + 1), (150_000, 650_000), (len(data) - 1, len(data))):
+        assert await cluster.read(b"slow", start, end) == data[start:end]

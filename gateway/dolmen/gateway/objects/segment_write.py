@@ -1,4 +1,8 @@
-"""A body becomes a segment: cut into stripes, a bounded number of them in flight, digests computed on the side."""
+"""A body becomes a segment: cut into stripes, a bounded number of them in flight, digests computed on the side.
+
+While others wait for memory, a slow upload does not keep what it has: it ends its segment with a short stripe and goes on in
+another one. So twenty slow clients cannot stop a gateway.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
+from itertools import pairwise
 
 import msgspec
 
@@ -27,6 +32,9 @@ from dolmen.gateway.objects.stripe_write import (
 STRIPES_IN_FLIGHT_MAX = 2  # of one upload: one being filled, one on its way; more gains nothing on one link
 HASH_INLINE_BYTES_MAX = 256 * 1024  # below this a thread hop costs more than the hash
 STRIPE_MEMORY_FACTOR = 1.5  # a stripe and its parity of 4+2 or 8+4; data fragments are views of the stripe
+
+SLOW_FILL_SECONDS = 1.0  # a stripe that fills more slowly (2 MB/s) is given up when others wait
+YIELD_BYTES_MIN = 128 * 1024  # of a stripe that is given up: below it the fragments would be mostly headers
 
 _NO_BUFFER = memoryview(b"")
 
@@ -59,11 +67,13 @@ class SegmentWriter:
         self._abandoned: list[Abandoned] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._sent = 0
+        self._fill_begun_seconds = 0.0
+        self._ends: list[int] = []  # how many stripes were sent when a segment ended early
 
     async def write(
         self, body: AsyncIterator[memoryview], length: int | None, update: Callable[[memoryview], None]
     ) -> Written:
-        """Store a body of ``length`` bytes (None: unknown), feeding ``update`` with every byte in order.
+        """Store a body of ``length`` bytes (None: unknown) as one segment, or a few; feeding ``update`` with every byte in order.
 
         Raises what the body raises, or ``NotEnoughDisks``. On any error ``garbage()`` tells what was stored.
         """
@@ -75,8 +85,10 @@ class SegmentWriter:
             try:
                 async for piece in body:
                     while len(piece):
-                        if filled == len(buffer):
-                            full, buffer, filled = buffer, _NO_BUFFER, 0  # given away: its room is freed with the stripe
+                        if filled == len(buffer) or self._must_yield(filled):
+                            full, buffer, filled = buffer[:filled], _NO_BUFFER, 0  # given away: its room is freed with the stripe
+                            if len(full) < stripe_bytes:
+                                self._ends.append(self._sent + 1)
                             hashing = await self._flush(full, room, hashing, update)
                             del full  # or it would outlive its place in the budget until the next stripe is full
                             buffer = await self._new_buffer(room)
@@ -105,7 +117,14 @@ class SegmentWriter:
         if room == 0:
             return _NO_BUFFER
         await self._budget.acquire(_cost(room))
+        self._fill_begun_seconds = asyncio.get_running_loop().time()
         return new_buffer(room)
+
+    def _must_yield(self, filled: int) -> bool:
+        """Whether this upload fills its stripe so slowly that others should have the memory."""
+        if filled < YIELD_BYTES_MIN or not self._budget.waiting:
+            return False
+        return asyncio.get_running_loop().time() - self._fill_begun_seconds >= SLOW_FILL_SECONDS
 
     async def _flush(
         self,
@@ -168,8 +187,8 @@ class SegmentWriter:
 
     def _result(self) -> Written:
         ordered = [self._placed[index] for index in range(self._sent)]
-        segment = self._segment(ordered)
-        layout = ObjectLayout((segment,)) if ordered else ObjectLayout()
+        bounds = sorted({0, *self._ends, self._sent})
+        layout = ObjectLayout(tuple(self._segment(ordered[first:end]) for first, end in pairwise(bounds)))
         repairs = tuple(
             RepairRow(placed.pg, stripe_of_run(placed.base, placed.ordinal), placed.missing)
             for placed in ordered
