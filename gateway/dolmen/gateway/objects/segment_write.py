@@ -33,7 +33,7 @@ STRIPES_IN_FLIGHT_MAX = 2  # of one upload: one being filled, one on its way; mo
 HASH_INLINE_BYTES_MAX = 256 * 1024  # below this a thread hop costs more than the hash
 STRIPE_MEMORY_FACTOR = 1.5  # a stripe and its parity of 4+2 or 8+4; data fragments are views of the stripe
 
-SLOW_FILL_SECONDS = 1.0  # a stripe that fills more slowly (2 MB/s) is given up when others wait
+SLOW_FILL_SECONDS = 0.25  # a stripe that fills more slowly (8 MB/s) is given up when others wait
 YIELD_BYTES_MIN = 128 * 1024  # of a stripe that is given up: below it the fragments would be mostly headers
 
 _NO_BUFFER = memoryview(b"")
