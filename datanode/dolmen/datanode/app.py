@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ VOLUME_BYTES_MIN = 1 << 20  # below this a disk is all file names
 WATCH_SECONDS = 1.0  # how soon a disk that vanished, or came back, is noticed
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(flag="node", help="name of this datanode in status and logs", unit="name", required=True),
+    Setting(flag="node", help="name of this datanode in status and logs; the host's name when not given", unit="name"),
     Setting(
         flag="disk", help="directory of a disk, made when it is missing; repeatable", unit="dir", required=True, repeated=True
     ),
@@ -84,7 +85,7 @@ class Datanode:
         self._log = get_logger("datanode")
         self._address = parse_address(arguments.listen)
         self.node = Node(
-            arguments.node, arguments.cluster_id, read_cluster_key(arguments.cluster_key_file), arguments.connections_max
+            arguments.node or socket.gethostname(), arguments.cluster_id, read_cluster_key(arguments.cluster_key_file), arguments.connections_max
         )
         self._server: asyncio.Server | None = None
 
