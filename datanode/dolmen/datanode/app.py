@@ -85,7 +85,10 @@ class Datanode:
         self._log = get_logger("datanode")
         self._address = parse_address(arguments.listen)
         self.node = Node(
-            arguments.node or socket.gethostname(), arguments.cluster_id, read_cluster_key(arguments.cluster_key_file), arguments.connections_max
+            arguments.node or socket.gethostname(),
+            arguments.cluster_id,
+            read_cluster_key(arguments.cluster_key_file),
+            arguments.connections_max,
         )
         self._server: asyncio.Server | None = None
 
