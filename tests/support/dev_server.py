@@ -57,7 +57,14 @@ def free_port() -> int:
 class DevServer:
     """``dolmen dev`` on one directory; it may be stopped, killed and started again."""
 
-    def __init__(self, directory: Path, *, workers: int = 1, options: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        workers: int = 1,
+        options: tuple[str, ...] = (),
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.directory = directory
         self.data = directory / "data"
         self.port = free_port()
@@ -66,6 +73,7 @@ class DevServer:
         self.admin = f"http://127.0.0.1:{self.admin_port}"
         self._workers = workers
         self._options = options
+        self._environment = environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "accounts.toml").write_text(ACCOUNTS)
@@ -99,6 +107,7 @@ class DevServer:
             **os.environ,
             "DOLMEN_ROOT_ACCESS_KEY_ID": ROOT[0],
             "DOLMEN_ROOT_SECRET_ACCESS_KEY": ROOT[1],
+            **self._environment,
         }
         with (self.directory / "output.log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -63,9 +63,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         flag="garbage-grace-seconds",
         help="How long data that was deleted or replaced stays readable for reads in flight",
-        default=60.0,
+        default=900.0,
         unit="seconds",
-        reason="longer than a download of one stripe takes on a slow link; the space comes back soon",
+        reason="a download that began before an overwrite goes on for so long; then its connection breaks, and the space is free",
         parse=at_least(0, float),
     ),
     Setting(
