@@ -71,9 +71,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         flag="write-budget-bytes",
         help="Memory for stripes on their way to disks, with their fragments",
-        default=44 << 20,
+        default=38 << 20,
         unit="bytes",
-        reason="14 stripes of large uploads at a time keep two cores busy in 150 MiB a process; raise it for many slow clients",
+        reason="12 stripes of large uploads at a time keep a core busy in 140 MiB a process; raise it for many slow clients",
         parse=at_least(8 << 20),
     ),
     Setting(
