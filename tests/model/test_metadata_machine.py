@@ -399,7 +399,7 @@ class Objects(Machine):
             found = await store.get_version(bucket.bucket_id, key, version_id)
             rev = (found.mutable.rev if found is not None else 1) - stale
             return await store.update_mutable(
-                bucket.bucket_id, key, version_id, MutablePart(rev=rev, tags={"t": tag}, acl=b"a", lock=b"l")
+                bucket.bucket_id, key, version_id, MutablePart(rev=rev, tags={"t": tag}, acl=b"a")
             )
 
         self.both(run)

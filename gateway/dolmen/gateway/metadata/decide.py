@@ -14,12 +14,13 @@ from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.records import (
     NULL_VERSION,
     Deleted,
+    Lock,
     NewVersion,
     Versioning,
     VersionRecord,
     WriteCondition,
 )
-from dolmen.gateway.metadata.store import NoSuchKey, PreconditionFailed
+from dolmen.gateway.metadata.store import NoSuchKey, ObjectChanged, ObjectLocked, PreconditionFailed
 from dolmen.gateway.metadata.versions import new_version_id
 
 _SECOND_US = 1_000_000
@@ -74,14 +75,42 @@ def check_condition(condition: WriteCondition, current: VersionRecord | None) ->
         raise PreconditionFailed("x-amz-if-match-last-modified-time")
 
 
+GOVERNANCE = "GOVERNANCE"
+
+
+def is_locked(lock: Lock | None, now_us: int, *, bypass_governance: bool) -> bool:
+    """Whether a version must not go. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html"""
+    if lock is None:
+        return False
+    if lock.legal_hold:
+        return True
+    return bool(lock.mode) and lock.until_us > now_us and not (lock.mode == GOVERNANCE and bypass_governance)
+
+
+def check_unlocked(removed: VersionRecord | None, now_us: int, *, bypass_governance: bool = False) -> None:
+    """Raises ``ObjectLocked`` when ``removed`` is under lock."""
+    if removed is not None and is_locked(removed.mutable.lock, now_us, bypass_governance=bypass_governance):
+        raise ObjectLocked("the version is locked")
+
+
+def check_seq(if_seq: int | None, found: VersionRecord | None) -> None:
+    """Raises ``ObjectChanged`` unless ``found`` is the version that was judged."""
+    if if_seq is not None and (found is None or found.seq != if_seq):
+        raise ObjectChanged("another version is there now")
+
+
 def decide_put(
     versioning: Versioning, key: bytes, versions: Iterable[VersionRecord], new: NewVersion, now_us: int
 ) -> Change:
-    """``new`` becomes the current version. ``versions``: at least the null version and the newest one with an id."""
+    """``new`` becomes the current version. ``versions``: at least the null version and the newest one with an id.
+
+    Raises ``ObjectLocked`` when it would take the place of a locked null version.
+    """
     versions = tuple(versions)
     before = current_of(versions)
     seq = next_seq(now_us, before)
     replaced = None if versioning is Versioning.ENABLED else _null_version(versions)
+    check_unlocked(replaced, now_us)
     added = VersionRecord(
         key=key,
         version_id=new_version_id(seq) if versioning is Versioning.ENABLED else NULL_VERSION,
@@ -98,13 +127,21 @@ def decide_put(
 
 
 def decide_delete(
-    versioning: Versioning, key: bytes, versions: Iterable[VersionRecord], owner: str, now_us: int
+    versioning: Versioning,
+    key: bytes,
+    versions: Iterable[VersionRecord],
+    owner: str,
+    now_us: int,
+    *,
+    bypass_governance: bool = False,
 ) -> tuple[Change, Deleted]:
-    """DELETE without a version id. ``versions`` as in ``decide_put``; ``owner`` is the marker's."""
+    """DELETE without a version id. ``versions`` as in ``decide_put``; ``owner`` is the marker's. Raises ``ObjectLocked``."""
     versions = tuple(versions)
     before = current_of(versions)
     null_version = _null_version(versions)
     existed = before is not None and not before.is_delete_marker
+    if versioning is not Versioning.ENABLED:
+        check_unlocked(null_version, now_us, bypass_governance=bypass_governance)
     if versioning is Versioning.OFF:
         after = current_of(version for version in versions if version is not null_version)
         change = Change(before=before, after=after, removed=null_version)
@@ -124,12 +161,16 @@ def decide_delete(
 
 
 def decide_delete_version(
-    target: VersionRecord | None, versions: Iterable[VersionRecord]
+    target: VersionRecord | None, versions: Iterable[VersionRecord], now_us: int, *, bypass_governance: bool = False
 ) -> tuple[Change, Deleted]:
-    """DELETE of one version for good. ``versions``: at least the null version and the *two* newest with ids."""
+    """DELETE of one version for good. ``versions``: at least the null version and the *two* newest with ids.
+
+    Raises ``ObjectLocked``.
+    """
     before = current_of(versions)
     if target is None:
         return Change(before=before, after=before), Deleted()
+    check_unlocked(target, now_us, bypass_governance=bypass_governance)
     after = current_of(version for version in versions if version.seq != target.seq)
     change = Change(before=before, after=after, removed=target)
     return change, Deleted(

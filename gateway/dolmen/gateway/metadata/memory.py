@@ -14,6 +14,7 @@ import msgspec
 
 from dolmen.core.clock import Clock
 from dolmen.core.layout import ObjectLayout
+from dolmen.gateway.metadata.memory_notes import MemoryNotes
 from dolmen.gateway.metadata.records import (
     NULL_VERSION,
     BucketRecord,
@@ -44,6 +45,7 @@ from dolmen.gateway.metadata.store import (
     NoSuchUpload,
     NoSuchVersion,
     ObjectChanged,
+    ObjectLocked,
     PreconditionFailed,
     StaleEpoch,
 )
@@ -71,10 +73,11 @@ class _Upload:
     parts: dict[int, PartRecord] = field(default_factory=dict)
 
 
-class MemoryStore:
+class MemoryStore(MemoryNotes):
     """See ``MetadataStore``."""
 
     def __init__(self, clock: Clock, *, garbage_grace_seconds: float = 0.0) -> None:
+        super().__init__()
         self._clock = clock
         self._grace_us = int(garbage_grace_seconds * 1_000_000)
         self._buckets: dict[bytes, _Bucket] = {}
@@ -115,6 +118,10 @@ class MemoryStore:
         wanted = [r for r in records if r.name.startswith(prefix) and r.name.encode() > after.encode()]
         return sorted(wanted, key=lambda record: record.name.encode())[:limit]
 
+    async def all_buckets(self, after: str, limit: int) -> list[BucketRecord]:
+        records = [bucket.record for bucket in self._buckets.values() if bucket.record.name.encode() > after.encode()]
+        return sorted(records, key=lambda record: record.name.encode())[:limit]
+
     async def update_bucket(self, bucket: BucketRecord) -> BucketRecord:
         found = self._alive(bucket.bucket_id)
         if found.record.rev != bucket.rev:
@@ -128,6 +135,7 @@ class MemoryStore:
         for place in [place for place in self._uploads if place[0] == bucket_id]:
             for part in self._uploads.pop(place).parts.values():
                 self._note(part.layout)
+        self._drop_space(f"bucket/{bucket_id.hex()}")
         del self._buckets[bucket_id]
 
     # ---- objects -------------------------------------------------------------------------------------------------
@@ -137,14 +145,21 @@ class MemoryStore:
         return MemoryIntent(bucket.bucket_id, key)
 
     async def commit(
-        self, intent: Intent, version: NewVersion, condition: WriteCondition, repairs: Sequence[RepairRow] = ()
+        self,
+        intent: Intent,
+        version: NewVersion,
+        condition: WriteCondition,
+        repairs: Sequence[RepairRow] = (),
+        event: bytes = b"",
     ) -> Committed:
         assert isinstance(intent, MemoryIntent)
-        committed = self._put(intent.bucket_id, intent.key, version, condition)
+        committed = self._put(intent.bucket_id, intent.key, version, condition, event)
         self._repair(repairs)
         return committed
 
-    def _put(self, bucket_id: bytes, key: bytes, version: NewVersion, condition: WriteCondition) -> Committed:
+    def _put(
+        self, bucket_id: bytes, key: bytes, version: NewVersion, condition: WriteCondition, event: bytes
+    ) -> Committed:
         versions, state = self._versions(bucket_id, key)
         _check(condition, versions[-1] if versions else None)
         now_us = self._clock.now_us()
@@ -163,13 +178,23 @@ class MemoryStore:
             layout=version.layout,
         )
         if state is not Versioning.ENABLED:
+            self._refuse_locked(versions, NULL_VERSION)
             self._drop(versions, NULL_VERSION)
         versions.append(added)
+        self._tell(bucket_id, added, event, now_us)
         return Committed(version_id=added.version_id, seq=seq, mtime_us=mtime_us, versioning=state, etag=version.etag)
 
     def _versions(self, bucket_id: bytes, key: bytes) -> tuple[list[VersionRecord], Versioning]:
         bucket = self._alive(bucket_id)
         return bucket.keys.setdefault(key, []), bucket.record.versioning
+
+    def _refuse_locked(self, versions: list[VersionRecord], version_id: str, *, bypass: bool = False) -> None:
+        for version in versions:
+            lock = version.mutable.lock
+            if version.version_id == version_id and lock is not None:
+                retained = lock.mode == "COMPLIANCE" or (lock.mode == "GOVERNANCE" and not bypass)
+                if lock.legal_hold or (retained and lock.until_us > self._clock.now_us()):
+                    raise ObjectLocked(version_id)
 
     def _drop(self, versions: list[VersionRecord], version_id: str) -> VersionRecord | None:
         for version in versions:
@@ -194,16 +219,25 @@ class MemoryStore:
         versions, state = self._versions(bucket.bucket_id, request.key)
         if request.version_id is not None:
             named = next((v for v in versions if v.version_id == request.version_id), None)
+            _check_seq(request, named)
             _check(request.condition, named)
             if named is None:
                 return Deleted()
+            self._refuse_locked(versions, named.version_id, bypass=request.bypass_governance)
             self._drop(versions, named.version_id)
+            self._tell(bucket.bucket_id, named, request.event, self._clock.now_us())
             return Deleted(version_id=named.version_id, is_delete_marker=named.is_delete_marker, existed=True)
         current = versions[-1] if versions else None
+        _check_seq(request, current)
         _check(request.condition, current)
-        if state is Versioning.OFF:
-            return Deleted(existed=self._drop(versions, NULL_VERSION) is not None)
         now_us = self._clock.now_us()
+        if state is not Versioning.ENABLED:
+            self._refuse_locked(versions, NULL_VERSION, bypass=request.bypass_governance)
+        if state is Versioning.OFF:
+            dropped = self._drop(versions, NULL_VERSION)
+            if dropped is not None:
+                self._tell(bucket.bucket_id, dropped, request.event, now_us)
+            return Deleted(existed=dropped is not None)
         seq = now_us if current is None else max(now_us, current.seq + 1)
         version_id = new_version_id(seq)
         if state is Versioning.SUSPENDED:
@@ -213,6 +247,7 @@ class MemoryStore:
             key=request.key, version_id=version_id, seq=seq, is_delete_marker=True, mtime_us=now_us, owner=bucket.owner
         )
         versions.append(marker)
+        self._tell(bucket.bucket_id, marker, request.event, now_us)
         existed = current is not None and not current.is_delete_marker
         return Deleted(version_id=version_id, is_delete_marker=True, existed=existed)
 
@@ -221,12 +256,12 @@ class MemoryStore:
         for request in requests:
             try:
                 outcomes.append(await self.delete(bucket, request))
-            except (PreconditionFailed, NoSuchKey, NoSuchBucket) as error:
+            except (PreconditionFailed, NoSuchKey, NoSuchBucket, ObjectLocked, ObjectChanged) as error:
                 outcomes.append(error)
         return outcomes
 
     async def update_mutable(
-        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart
+        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart, event: bytes = b""
     ) -> VersionRecord:
         found = await self.get_version(bucket_id, key, version_id)
         if found is None:
@@ -234,9 +269,65 @@ class MemoryStore:
         if found.mutable.rev != mutable.rev:
             raise ObjectChanged("the object was changed meanwhile")
         changed = replace(found, mutable=replace(mutable, rev=mutable.rev + 1))
-        versions = self._buckets[bucket_id].keys[key]
-        versions[[version.seq for version in versions].index(found.seq)] = changed
+        self._swap(bucket_id, found, changed)
+        self._tell(bucket_id, changed, event, self._clock.now_us())
         return changed
+
+    def _swap(self, bucket_id: bytes, found: VersionRecord, changed: VersionRecord) -> None:
+        versions = self._buckets[bucket_id].keys[found.key]
+        versions[[version.seq for version in versions].index(found.seq)] = changed
+
+    async def replace_data(
+        self, bucket_id: bytes, record: VersionRecord, layout: ObjectLayout, storage_class: str, event: bytes = b""
+    ) -> VersionRecord:
+        found = await self.get_version(bucket_id, record.key, record.version_id)
+        if found is None:
+            raise NoSuchVersion(record.version_id)
+        if found.seq != record.seq or found.layout != record.layout or found.mutable.rev != record.mutable.rev:
+            raise ObjectChanged("the object was changed meanwhile")
+        changed = replace(
+            found,
+            layout=layout,
+            attributes=replace(found.attributes, storage_class=storage_class),
+            mutable=replace(found.mutable, rev=found.mutable.rev + 1),
+        )
+        if layout != found.layout:
+            self._note(found.layout)
+        self._swap(bucket_id, found, changed)
+        self._tell(bucket_id, changed, event, self._clock.now_us())
+        return changed
+
+    async def rename(
+        self,
+        bucket: BucketRecord,
+        source: bytes,
+        target: bytes,
+        source_condition: WriteCondition,
+        target_condition: WriteCondition,
+        event: bytes = b"",
+    ) -> Committed:
+        moving, state = self._versions(bucket.bucket_id, source)
+        staying, _ = self._versions(bucket.bucket_id, target)
+        if state is not Versioning.OFF:
+            raise BucketChanged("the bucket has versions")
+        _check(source_condition, moving[-1] if moving else None)
+        if not moving:
+            raise NoSuchKey("nothing to rename")
+        _check(target_condition, staying[-1] if staying else None)
+        for versions in (moving, staying):
+            self._refuse_locked(versions, NULL_VERSION)
+        moved = moving[-1]
+        if source != target:
+            now_us = self._clock.now_us()
+            seq = max(now_us, staying[-1].seq + 1) if staying else now_us
+            moving.clear()
+            self._drop(staying, NULL_VERSION)
+            moved = replace(moved, key=target, seq=seq)
+            staying.append(moved)
+            self._tell(bucket.bucket_id, moved, event, now_us)
+        return Committed(
+            version_id=moved.version_id, seq=moved.seq, mtime_us=moved.mtime_us, versioning=state, etag=moved.etag
+        )
 
     async def scan(self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
         rows = await self.scan_versions(bucket_id, start, None, end, 1 << 30)
@@ -307,6 +398,7 @@ class MemoryStore:
         parts: Sequence[PartRecord],
         version: NewVersion,
         condition: WriteCondition,
+        event: bytes = b"",
     ) -> Committed:
         earlier = await self.get_upload(upload.bucket_id, upload.key, upload.upload_id)
         if earlier is not None and earlier.completed is not None and earlier.completed.etag == version.etag:
@@ -315,7 +407,7 @@ class MemoryStore:
         for part in parts:
             if found.parts.get(part.number) != part:
                 raise InvalidPart(part.number)
-        committed = self._put(upload.bucket_id, upload.key, version, condition)
+        committed = self._put(upload.bucket_id, upload.key, version, condition, event)
         for number in found.parts.keys() - {part.number for part in parts}:
             self._note(found.parts[number].layout)
         found.parts.clear()
@@ -406,6 +498,11 @@ def _check(condition: WriteCondition, version: VersionRecord | None) -> None:
     wanted_us = condition.if_match_mtime_us
     if wanted_us is not None and wanted_us // 1_000_000 != version.mtime_us // 1_000_000:
         raise PreconditionFailed("x-amz-if-match-last-modified-time")
+
+
+def _check_seq(request: DeleteRequest, version: VersionRecord | None) -> None:
+    if request.if_seq is not None and (version is None or version.seq != request.if_seq):
+        raise ObjectChanged("another version is there now")
 
 
 def _row(version: VersionRecord, is_latest: bool) -> ListRow:

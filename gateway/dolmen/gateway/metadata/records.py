@@ -67,7 +67,26 @@ class Attributes(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     storage_class: str = "STANDARD"
     checksum: Checksum | None = None
     parts: tuple[PartSummary, ...] = ()  # empty unless multipart
-    encryption: dict[str, str] = {}
+
+
+class Lock(msgspec.Struct, frozen=True, array_like=True):
+    """Object lock of one version: retention and legal hold stand beside each other."""
+
+    mode: str = ""  # "GOVERNANCE", "COMPLIANCE", "" without retention
+    until_us: int = 0
+    legal_hold: bool = False
+
+
+class Encryption(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """How a version's bytes are sealed. The data key is here only sealed itself: it can be wrapped anew without touching data."""
+
+    algorithm: str  # "AES256", "aws:kms", "aws:kms:dsse", "SSE-C"
+    key_id: str = ""  # of the key service
+    sealed_key: bytes = b""
+    key_version: int = 0
+    context: str = ""  # x-amz-server-side-encryption-context as it came: base64 of a JSON object
+    customer_key_md5: str = ""  # base64, as S3 shows it
+    bucket_key: bool = False
 
 
 class MutablePart(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -76,7 +95,8 @@ class MutablePart(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     rev: int = 1
     tags: dict[str, str] = {}
     acl: bytes = b""
-    lock: bytes = b""
+    lock: Lock | None = None
+    encryption: Encryption | None = None
 
 
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +164,9 @@ class DeleteRequest(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes
     version_id: str | None = None
     condition: WriteCondition = NO_CONDITION
+    if_seq: int | None = None  # only while the version that would go (or be hidden) is this one
+    bypass_governance: bool = False  # the caller may remove versions under governance retention
+    event: bytes = b""  # template of a notification, written in the same commit
 
 
 class ListRow(msgspec.Struct, frozen=True, array_like=True):
@@ -226,3 +249,39 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     until_us: int
     rev: int
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that somebody wants to hear of, written in its commit: what the store knows beside what the gateway knew before."""
+
+    event_id: bytes  # 16 bytes, in the order of time
+    bucket_id: bytes
+    key: bytes
+    template: bytes  # opaque here
+    version_id: str = ""
+    seq: int = 0
+    at_us: int
+    size: int = 0
+    etag: str = ""
+    is_delete_marker: bool = False
+    due_us: int = 0  # not to be sent before
+    attempts: int = 0
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """A small record of a space (an account, a bucket, the keys); every change is conditional on ``rev``."""
+
+    space: str
+    kind: str
+    name: str
+    rev: int
+    raw: bytes
+
+
+class DocumentChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the changes of ``write_documents``."""
+
+    kind: str
+    name: str
+    raw: bytes | None  # None deletes
+    expected_rev: int | None = None  # 0: there must be none; None: whatever is there

@@ -20,6 +20,9 @@ from dolmen.gateway.metadata.records import (
     Committed,
     Deleted,
     DeleteRequest,
+    Document,
+    DocumentChange,
+    Event,
     GarbageNote,
     Lease,
     ListRow,
@@ -84,6 +87,19 @@ class ObjectChanged(ClientFault):
     """``mutable.rev`` moved on (409 / read again)."""
 
 
+class ObjectLocked(ClientFault):
+    """The version is under retention or legal hold (403)."""
+
+
+class DocumentChanged(ClientFault):
+    """A document is not what the change expected: read again and decide again."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(f"{kind} {name}")
+        self.kind = kind
+        self.name = name
+
+
 class NoSuchUpload(ClientFault):
     """The upload does not exist, was aborted, or was completed with other parts."""
 
@@ -139,6 +155,10 @@ class MetadataStore(Protocol):
         """Buckets of one account in byte order of their names, names > ``after``."""
         ...
 
+    async def all_buckets(self, after: str, limit: int) -> list[BucketRecord]:
+        """Buckets of every account in byte order of their stored names, names > ``after``: for maintenance."""
+        ...
+
     async def update_bucket(self, bucket: BucketRecord) -> BucketRecord:
         """Replace the record when the stored ``rev`` still equals ``bucket.rev``; returns it with rev + 1.
 
@@ -167,11 +187,12 @@ class MetadataStore(Protocol):
         version: NewVersion,
         condition: WriteCondition,
         repairs: Sequence[RepairRow] = (),
+        event: bytes = b"",
     ) -> Committed:
-        """THE commit point. Replaced data is noted as garbage, ``repairs`` become durable, in the same commit.
+        """THE commit point. Replaced data is noted as garbage, ``repairs`` and ``event`` become durable, in the same commit.
 
-        Raises ``PreconditionFailed``, ``NoSuchKey`` (If-Match on nothing), ``NoSuchBucket``, ``IntentExpired``. After any of
-        these the caller aborts. After ``MetadataUnknown`` it must not.
+        Raises ``PreconditionFailed``, ``NoSuchKey`` (If-Match on nothing), ``NoSuchBucket``, ``ObjectLocked`` (a null version
+        under lock would go), ``IntentExpired``. After any of these the caller aborts. After ``MetadataUnknown`` it must not.
         """
         ...
 
@@ -192,7 +213,8 @@ class MetadataStore(Protocol):
         """S3's DELETE in any versioning state; freed data is noted as garbage in the same commit.
 
         Without a version id: OFF removes the null version; ENABLED adds a marker; SUSPENDED replaces the null version by a null
-        marker. Deleting nothing is a success. Raises ``PreconditionFailed``, ``NoSuchKey`` (If-Match on nothing), ``NoSuchBucket``.
+        marker. Deleting nothing is a success. Raises ``PreconditionFailed``, ``NoSuchKey`` (If-Match on nothing), ``NoSuchBucket``,
+        ``ObjectLocked`` (a version under retention or legal hold would go), ``ObjectChanged`` (``if_seq`` is not the version's).
         """
         ...
 
@@ -203,11 +225,36 @@ class MetadataStore(Protocol):
         ...
 
     async def update_mutable(
-        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart
+        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart, event: bytes = b""
     ) -> VersionRecord:
         """Replace the mutable part when the stored ``rev`` equals ``mutable.rev``; returns the record with rev + 1.
 
         Raises ``NoSuchKey``, ``NoSuchVersion``, ``ObjectChanged``.
+        """
+        ...
+
+    async def replace_data(
+        self, bucket_id: bytes, record: VersionRecord, layout: ObjectLayout, storage_class: str, event: bytes = b""
+    ) -> VersionRecord:
+        """The same version in another class, its bytes in ``layout``; a layout that is given up becomes garbage.
+
+        ``record``: as it was read. Raises ``NoSuchVersion``, ``ObjectChanged`` when sequence, layout or ``mutable.rev`` differ.
+        """
+        ...
+
+    async def rename(
+        self,
+        bucket: BucketRecord,
+        source: bytes,
+        target: bytes,
+        source_condition: WriteCondition,
+        target_condition: WriteCondition,
+        event: bytes = b"",
+    ) -> Committed:
+        """Move the null version of ``source`` to ``target`` in one step; what ``target`` held becomes garbage.
+
+        Only while the bucket was never versioned, else ``BucketChanged``. Raises ``NoSuchKey`` (no source),
+        ``PreconditionFailed``, ``ObjectLocked``, ``NoSuchBucket``.
         """
         ...
 
@@ -270,6 +317,7 @@ class MetadataStore(Protocol):
         parts: Sequence[PartRecord],
         version: NewVersion,
         condition: WriteCondition,
+        event: bytes = b"",
     ) -> Committed:
         """Commit the version made of ``parts`` (as read by ``list_parts``); parts not named become garbage.
 
@@ -310,6 +358,38 @@ class MetadataStore(Protocol):
         ...
 
     async def repair_count(self) -> int: ...
+
+    # ---- events: at least once ------------------------------------------------------------------------------------
+
+    async def due_events(self, now_us: int, limit: int) -> list[Event]:
+        """Events that may be sent now, in the order of their ids."""
+        ...
+
+    async def finish_events(self, event_ids: Sequence[bytes]) -> None:
+        """These were delivered (or given up): forget them."""
+        ...
+
+    async def postpone_events(self, event_ids: Sequence[bytes], due_us: int) -> None:
+        """Delivery failed: try again at ``due_us``; counts an attempt."""
+        ...
+
+    async def event_count(self) -> int: ...
+
+    # ---- documents: small records with compare-and-set ------------------------------------------------------------
+
+    async def get_document(self, space: str, kind: str, name: str) -> Document | None: ...
+
+    async def list_documents(self, space: str, kind: str, prefix: str, after: str, limit: int) -> list[Document]:
+        """Documents of one kind in byte order of their names, names > ``after``."""
+        ...
+
+    async def write_documents(self, space: str, changes: Sequence[DocumentChange]) -> None:
+        """All of them or none. Raises ``DocumentChanged`` for the first that is not as expected."""
+        ...
+
+    async def documents_revision(self, space: str) -> int:
+        """Moves with every change of the space: what caches compare."""
+        ...
 
     # ---- cluster -------------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ class Rows(Protocol):
 Execute = Callable[..., Rows]  # of one cursor: fetch everything, a half-read statement would keep its snapshot
 
 SQLITE_VERSION_MIN = 3_051_003  # before it two connections may corrupt the file (WAL-reset bug, fixed in 3.51.3)
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 BUSY_MS = 10_000  # recovery of another process's log may hold the file for a moment
 READ_CACHE_KIB = 4096  # of a reading connection; it is dropped whenever somebody commits, the kernel's cache does the work
 WRITE_CACHE_KIB = 24_576  # of the writing connection: inner pages of some million keys, and the pages of one commit
@@ -54,6 +54,16 @@ CREATE TABLE cluster_map (id INTEGER PRIMARY KEY CHECK (id = 1), epoch INTEGER N
 CREATE TABLE leases (name TEXT PRIMARY KEY, owner TEXT NOT NULL, until_us INTEGER NOT NULL, rev INTEGER NOT NULL)
   STRICT, WITHOUT ROWID;
 """
+
+# Version 2: events and documents.
+_TO_2 = """
+CREATE TABLE events (event_id BLOB PRIMARY KEY, due_us INTEGER NOT NULL, record BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX events_by_due ON events (due_us);
+CREATE TABLE documents (space TEXT, kind TEXT, name TEXT, rev INTEGER NOT NULL, raw BLOB NOT NULL,
+  PRIMARY KEY (space, kind, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE spaces (space TEXT PRIMARY KEY, rev INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+MIGRATIONS = {1: SCHEMA, 2: _TO_2}  # version: the statements that lead to it from the one before
 
 
 def ours(error: SqliteError) -> DolmenError:
@@ -111,13 +121,13 @@ def _check_schema(path: str) -> None:
     connection = connect(path, readonly=False)
     try:
         found = integer(connection.execute("PRAGMA user_version").fetchall()[0][0])
-        if found == 0:
+        if found > SCHEMA_VERSION:
+            raise ConfigError(f"metadata file {path} has a newer schema ({found}) than this program knows ({SCHEMA_VERSION})")
+        if found < SCHEMA_VERSION:
             with connection:
-                connection.execute(SCHEMA)
+                for version in range(found + 1, SCHEMA_VERSION + 1):
+                    connection.execute(MIGRATIONS[version])
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        elif found != SCHEMA_VERSION:
-            age = "newer" if found > SCHEMA_VERSION else "older"
-            raise ConfigError(f"metadata file {path} has a {age} schema ({found}) than this program knows ({SCHEMA_VERSION})")
     finally:
         connection.close()
 

@@ -11,11 +11,13 @@ from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.decide import (
     Change,
     check_condition,
+    check_seq,
     current_of,
     decide_delete,
     decide_delete_version,
     decide_put,
 )
+from dolmen.gateway.metadata.embedded import events
 from dolmen.gateway.metadata.embedded.database import Execute, blob
 from dolmen.gateway.metadata.embedded.writer import Transaction
 from dolmen.gateway.metadata.records import (
@@ -223,6 +225,7 @@ def put(
     condition: WriteCondition,
     now_us: int,
     due_us: int,
+    event: bytes = b"",
 ) -> Committed:
     """The commit of a new version; conditions and versioning state are decided here."""
     versioning = versioning_of(transaction, bucket_id)
@@ -231,6 +234,8 @@ def put(
     change = decide_put(versioning, key, versions, version, now_us)
     apply(transaction.execute, bucket_id, key, change, due_us)
     assert change.added is not None
+    if event:
+        events.add(transaction.execute, bucket_id, change.added, event, now_us)
     return Committed(
         version_id=change.added.version_id,
         seq=change.added.seq,
@@ -245,20 +250,27 @@ def delete(transaction: Transaction, bucket: BucketRecord, request: DeleteReques
     execute = transaction.execute
     versioning = versioning_of(transaction, bucket.bucket_id)
     versions = head(execute, bucket.bucket_id, request.key)
+    bypass = request.bypass_governance
     if request.version_id is None:
-        check_condition(request.condition, current_of(versions))
-        change, deleted = decide_delete(versioning, request.key, versions, bucket.owner, now_us)
+        target = current_of(versions)
+        check_seq(request.if_seq, target)
+        check_condition(request.condition, target)
+        change, deleted = decide_delete(versioning, request.key, versions, bucket.owner, now_us, bypass_governance=bypass)
     else:
         target = exact(execute, bucket.bucket_id, request.key, request.version_id)
+        check_seq(request.if_seq, target)
         check_condition(request.condition, target)
-        change, deleted = decide_delete_version(target, versions)
-    if change.added is not None or change.removed is not None:
+        change, deleted = decide_delete_version(target, versions, now_us, bypass_governance=bypass)
+    told = change.added or change.removed
+    if told is not None:
         apply(execute, bucket.bucket_id, request.key, change, due_us)
+        if request.event:
+            events.add(execute, bucket.bucket_id, told, request.event, now_us)
     return deleted
 
 
 def update_mutable(
-    execute: Execute, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart
+    execute: Execute, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart, event: bytes, now_us: int
 ) -> VersionRecord:
     """See ``MetadataStore.update_mutable``."""
     record = read_version(execute, bucket_id, key, version_id)
@@ -271,6 +283,8 @@ def update_mutable(
         "UPDATE versions SET rest = ? WHERE bucket_id = ? AND key = ? AND slot = ?",
         (_rest_of(changed), bucket_id, key, slot_of(changed)),
     )
+    if event:
+        events.add(execute, bucket_id, changed, event, now_us)
     return changed
 
 

@@ -10,9 +10,11 @@ import msgspec
 
 from dolmen.core.clock import Clock
 from dolmen.core.layout import ObjectLayout
-from dolmen.gateway.metadata.embedded import objects, uploads
+from dolmen.gateway.metadata.embedded import documents, moves, objects, uploads
 from dolmen.gateway.metadata.embedded.checkpoint import Checkpointer
 from dolmen.gateway.metadata.embedded.database import SqliteError, blob, connect, integer, ours, prepare, translated
+from dolmen.gateway.metadata.embedded.documents import EmbeddedDocuments
+from dolmen.gateway.metadata.embedded.events import EmbeddedEvents
 from dolmen.gateway.metadata.embedded.intents import EmbeddedIntent, alive
 from dolmen.gateway.metadata.embedded.uploads import EmbeddedUploads
 from dolmen.gateway.metadata.embedded.writer import Transaction, Writer
@@ -46,7 +48,7 @@ _layout = msgspec.msgpack.Decoder(ObjectLayout)
 _repair = msgspec.msgpack.Decoder(RepairRow)
 
 
-class EmbeddedStore(EmbeddedUploads):
+class EmbeddedStore(EmbeddedUploads, EmbeddedEvents, EmbeddedDocuments):
     """See ``MetadataStore``."""
 
     def __init__(self, path: str, clock: Clock, *, garbage_grace_seconds: float) -> None:
@@ -96,6 +98,12 @@ class EmbeddedStore(EmbeddedUploads):
             ).fetchall()
         return [_bucket.decode(blob(raw)) for (raw,) in rows]
 
+    async def all_buckets(self, after: str, limit: int) -> list[BucketRecord]:
+        with translated():
+            query = "SELECT record FROM buckets WHERE name > ? ORDER BY name LIMIT ?"
+            rows = self._read(query, (after, _bounded(limit))).fetchall()
+        return [_bucket.decode(blob(raw)) for (raw,) in rows]
+
     async def update_bucket(self, bucket: BucketRecord) -> BucketRecord:
         changed = msgspec.structs.replace(bucket, rev=bucket.rev + 1)
 
@@ -124,6 +132,7 @@ class EmbeddedStore(EmbeddedUploads):
             if execute("SELECT 1 FROM versions WHERE bucket_id = ? LIMIT 1", (bucket_id,)).fetchall():
                 raise BucketNotEmpty(name)
             uploads.end_all(execute, bucket_id, self._clock.now_us() + self._grace_us)
+            documents.drop_space(execute, f"bucket/{bucket_id.hex()}")
             transaction.versioning.pop(bucket_id, None)
             execute("DELETE FROM buckets WHERE name = ?", (name,))
 
@@ -138,14 +147,19 @@ class EmbeddedStore(EmbeddedUploads):
         return EmbeddedIntent(bucket.bucket_id, key, self._clock.monotonic_seconds())
 
     async def commit(
-        self, intent: Intent, version: NewVersion, condition: WriteCondition, repairs: Sequence[RepairRow] = ()
+        self,
+        intent: Intent,
+        version: NewVersion,
+        condition: WriteCondition,
+        repairs: Sequence[RepairRow] = (),
+        event: bytes = b"",
     ) -> Committed:
         own = alive(intent, self._clock)
 
         def run(transaction: Transaction) -> Committed:
             now_us = self._clock.now_us()
             committed = objects.put(
-                transaction, own.bucket_id, own.key, version, condition, now_us, now_us + self._grace_us
+                transaction, own.bucket_id, own.key, version, condition, now_us, now_us + self._grace_us, event
             )
             objects.note_repairs(transaction.execute, repairs)
             return committed
@@ -183,11 +197,42 @@ class EmbeddedStore(EmbeddedUploads):
         return cast("list[Deleted | Exception]", outcomes)
 
     async def update_mutable(
-        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart
+        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart, event: bytes = b""
     ) -> VersionRecord:
+        now_us = self._clock.now_us()
         return await self._writer.submit(
-            lambda transaction: objects.update_mutable(transaction.execute, bucket_id, key, version_id, mutable)
+            lambda transaction: objects.update_mutable(
+                transaction.execute, bucket_id, key, version_id, mutable, event, now_us
+            )
         )
+
+    async def replace_data(
+        self, bucket_id: bytes, record: VersionRecord, layout: ObjectLayout, storage_class: str, event: bytes = b""
+    ) -> VersionRecord:
+        now_us = self._clock.now_us()
+        return await self._writer.submit(
+            lambda transaction: moves.replace_data(
+                transaction, bucket_id, record, layout, storage_class, event, now_us, now_us + self._grace_us
+            )
+        )
+
+    async def rename(
+        self,
+        bucket: BucketRecord,
+        source: bytes,
+        target: bytes,
+        source_condition: WriteCondition,
+        target_condition: WriteCondition,
+        event: bytes = b"",
+    ) -> Committed:
+        def run(transaction: Transaction) -> Committed:
+            now_us = self._clock.now_us()
+            conditions = source_condition, target_condition
+            return moves.rename(
+                transaction, bucket, source, target, *conditions, event, now_us, now_us + self._grace_us
+            )
+
+        return await self._writer.submit(run)
 
     async def scan(self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
         try:

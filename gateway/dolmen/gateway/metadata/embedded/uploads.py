@@ -164,6 +164,7 @@ class EmbeddedUploads:
         parts: Sequence[PartRecord],
         version: NewVersion,
         condition: WriteCondition,
+        event: bytes = b"",
     ) -> Committed:
         alive(intent, self._clock)
 
@@ -182,7 +183,7 @@ class EmbeddedUploads:
                     raise InvalidPart(part.number)
             now_us = self._clock.now_us()
             due_us = now_us + self._grace_us
-            committed = objects.put(transaction, upload.bucket_id, upload.key, version, condition, now_us, due_us)
+            committed = objects.put(transaction, upload.bucket_id, upload.key, version, condition, now_us, due_us, event)
             for number in held.keys() - {part.number for part in parts}:
                 objects.note_garbage(execute, held[number].layout, due_us)
             _forget(execute, upload)
