@@ -61,6 +61,16 @@ def at_least(minimum: float, kind: Callable[[str], Any] = int) -> Callable[[str]
     return parse
 
 
+def boolean(text: str) -> bool:
+    """``true`` or ``false`` (also 1, 0, yes, no). Raises ``ValueError``."""
+    lower = text.strip().lower()
+    if lower in ("true", "1", "yes"):
+        return True
+    if lower in ("false", "0", "no"):
+        return False
+    raise ValueError(f"{text!r} is neither true nor false")
+
+
 def parse(
     program: str, description: str, settings: Sequence[Setting], argv: Sequence[str], environ: Mapping[str, str] | None = None
 ) -> argparse.Namespace:

@@ -24,7 +24,7 @@ from dolmen.core.erasure import require_isal
 from dolmen.core.errors import ConfigError, DolmenError
 from dolmen.core.ids import StripeIds
 from dolmen.core.process import raise_file_limit, tune_gc, tune_malloc
-from dolmen.core.settings import Setting, at_least, parse
+from dolmen.core.settings import Setting, at_least, boolean, parse
 from dolmen.core.telemetry.admin import AdminServer
 from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.client import DatanodeClient
@@ -32,6 +32,7 @@ from dolmen.gateway.auth.accounts import load_accounts
 from dolmen.gateway.door import FrontDoor
 from dolmen.gateway.http import metrics
 from dolmen.gateway.http.protocol import S3Link
+from dolmen.gateway.iam.identities import Identities
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
@@ -39,6 +40,7 @@ from dolmen.gateway.objects.damage import DamageNotes
 from dolmen.gateway.objects.memory import MemoryBudget
 from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.stripe_write import StripeWriter
+from dolmen.gateway.permissions import Permissions
 from dolmen.gateway.services import Services
 
 COPIES_MAX = 16  # CopyObject and UploadPartCopy at a time: their stripes fit into both budgets
@@ -60,6 +62,14 @@ SETTINGS: tuple[Setting, ...] = (
         reason="what SDKs sign for when nothing is configured",
     ),
     Setting(flag="domain", help="A domain below which bucket.domain addresses a bucket", unit="name", repeated=True),
+    Setting(
+        flag="sigv2",
+        help="Whether requests signed with Signature Version 2 are taken",
+        default=False,
+        unit="true or false",
+        reason="HMAC-SHA1 over part of the request: only for clients that know nothing else",
+        parse=boolean,
+    ),
     Setting(
         flag="garbage-grace-seconds",
         help="How long data that was deleted or replaced stays readable for reads in flight",
@@ -168,6 +178,7 @@ class Gateway:
         read_budget = MemoryBudget(settings.read_budget_bytes)
         metrics.BUFFERS.set_function(lambda: write_budget.in_use + read_budget.in_use)
         self._damage = DamageNotes(self._store)
+        identities = Identities(load_accounts(settings.root_keys_file, settings.accounts))
         self._services = Services(
             store=self._store,
             cluster=self._cluster,
@@ -177,9 +188,11 @@ class Gateway:
             write_budget=write_budget,
             copies=asyncio.Semaphore(COPIES_MAX),
             clock=clock,
-            accounts=load_accounts(settings.root_keys_file, settings.accounts),
+            identities=identities,
+            permissions=Permissions(self._store, identities),
             region=settings.region,
             domains=tuple(settings.domain),
+            sigv2=settings.sigv2,
         )
         self._listener = _listener(settings)
         self._stopping = False

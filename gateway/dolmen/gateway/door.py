@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from dolmen.core.errors import ClientFault, Corruption, DolmenError, Unavailable
 from dolmen.core.telemetry.log import get_logger
-from dolmen.gateway.auth.accounts import Account
-from dolmen.gateway.auth.authorize import authorize
-from dolmen.gateway.auth.sigv4 import Signed, SignedRequest, authenticate
+from dolmen.gateway.auth.accounts import Account, stored_bucket_name
+from dolmen.gateway.auth.facts import RequestFacts
+from dolmen.gateway.auth.principal import ANONYMOUS, Principal
+from dolmen.gateway.auth.sigv4 import Signed, SignedRequest, claim_request, verify
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.table import handler_of
 from dolmen.gateway.http import metrics
@@ -22,6 +23,7 @@ from dolmen.gateway.http.request import ClientGone, Receive, Request, Scope, Sen
 from dolmen.gateway.http.send import HOST_ID, Streamed, send_response, send_stream
 from dolmen.gateway.http.translate import fault_of
 from dolmen.gateway.metadata.records import BucketRecord
+from dolmen.gateway.permissions import arn_of
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.names import address, check_key
 from dolmen.gateway.s3.operations import Operation
@@ -35,6 +37,8 @@ XML_BYTES_MAX_OF = {
     "DeleteObjects": 8 << 20,  # 1,000 keys of 1,024 bytes, each byte up to six characters in XML
     "CompleteMultipartUpload": 4 << 20,  # 10,000 parts with an ETag and a SHA-256 each
 }
+# Decided by their handlers: key by key, or before there is a bucket.
+ASKED_BY_HANDLER = frozenset({"DeleteObjects"})
 UNROUTED = "Unrouted"  # the operation's name in metrics and logs until it is known
 
 
@@ -46,7 +50,8 @@ class Attempt:
     began_seconds: float
     bucket: str | None = None
     key: bytes | None = None
-    account: Account | None = None
+    principal: Principal | None = None
+    found_bucket: BucketRecord | None = None
     operation: str = UNROUTED
     answered: bool = False
 
@@ -113,19 +118,7 @@ class FrontDoor:
 
     async def _answer(self, attempt: Attempt) -> Response | Streamed:
         services, request = self._services, attempt.request
-        signed = authenticate(
-            SignedRequest(
-                method=request.method,
-                raw_path=request.raw_path,
-                raw_query=request.raw_query,
-                headers=request.headers,
-                raw_headers=request.raw_headers,
-            ),
-            services.accounts,
-            services.clock.now_us(),
-            services.region,
-        )
-        attempt.account = signed.account if signed is not None else None
+        signed = await self._identify(attempt)
         if request.raw_query:
             request.parse_query()
             if signed is not None and signed.presigned:
@@ -135,47 +128,95 @@ class FrontDoor:
         attempt.operation = operation.name
         if attempt.key is not None:
             check_key(attempt.key)
-        bucket = await self._find_bucket(attempt, operation)
-        account = self._authorized(attempt, operation, bucket)
-        body, document = await self._read_body(request, operation, signed)
-        given = parse_input(
-            operation, attempt.bucket or "", attempt.key_text, request.query, request.headers, document
-        )
+        account = attempt.principal.account if attempt.principal is not None else ANONYMOUS
+        bucket = await self._find_bucket(attempt, operation, account)
         call = Call(
             services=services,
             request=request,
             operation=operation,
             account=account,
+            principal=attempt.principal,
+            facts=self._facts(request, signed),
             bucket_name=attempt.bucket or "",
             key=attempt.key or b"",
-            streamed_body=body,
             found_bucket=bucket,
+        )
+        if operation.name not in ASKED_BY_HANDLER:
+            await self._authorize(call)
+        call.streamed_body, document = await self._read_body(request, operation, signed)
+        given = parse_input(
+            operation, attempt.bucket or "", attempt.key_text, request.query, request.headers, document
         )
         return await handler_of(operation.name)(call, given)
 
-    async def _find_bucket(self, attempt: Attempt, operation: Operation) -> BucketRecord | None:
+    async def _identify(self, attempt: Attempt) -> Signed | None:
+        """Who asks. None is everybody; a signature that does not hold is an error."""
+        services, request = self._services, attempt.request
+        signed_request = SignedRequest(
+            method=request.method,
+            raw_path=request.raw_path,
+            raw_query=request.raw_query,
+            headers=request.headers,
+            raw_headers=request.raw_headers,
+            domains=services.domains,
+        )
+        claimed = claim_request(signed_request, services.clock.now_us(), services.region, ("s3",), sigv2=services.sigv2)
+        if claimed is None:
+            return None
+        credential = None if claimed.security_token else services.identities.static(claimed.access_key_id)
+        if credential is None:
+            credential = await services.identities.find(claimed.access_key_id, claimed.security_token)
+        signed = verify(signed_request, claimed, credential.secret)
+        attempt.principal = credential.principal
+        return signed
+
+    def _facts(self, request: Request, signed: Signed | None) -> RequestFacts:
+        now_us = self._services.clock.now_us()
+        if signed is None:
+            return RequestFacts(request.method, request.headers, request.query, request.client_address, request.secure, now_us)
+        return RequestFacts(
+            request.method,
+            request.headers,
+            request.query,
+            request.client_address,
+            request.secure,
+            now_us,
+            auth_type=signed.auth_type,
+            signature_version=signed.signature_version,
+            signature_age_us=signed.signature_age_us,
+            payload_hash=signed.payload_hash,
+        )
+
+    async def _find_bucket(self, attempt: Attempt, operation: Operation, account: Account) -> BucketRecord | None:
         if attempt.bucket is None or operation.name == "CreateBucket":
             return None
-        services = self._services
-        name = attempt.bucket
-        if attempt.account is not None:
-            name = services.accounts.stored_bucket_name(attempt.account, name)
-        bucket = await services.store.get_bucket(name)
+        bucket = await self._services.store.get_bucket(stored_bucket_name(account, attempt.bucket))
         if bucket is None:
             raise S3Fault("NoSuchBucket", fields=(("BucketName", attempt.bucket),))
+        attempt.found_bucket = bucket
         return bucket
 
-    def _authorized(self, attempt: Attempt, operation: Operation, bucket: BucketRecord | None) -> Account:
-        decision = authorize(
-            attempt.account,
-            operation.action,
-            bucket.owner if bucket is not None else None,
-            attempt.request.headers.get("x-amz-expected-bucket-owner"),
+    async def _authorize(self, call: Call) -> None:
+        """Raises AccessDenied."""
+        operation, bucket = call.operation, call.found_bucket
+        version_id = call.request.query.get("versionId")
+        action = operation.action if version_id is None else operation.versioned_action
+        resource = ""
+        if bucket is None:
+            resource = arn_of(stored_bucket_name(call.account, call.bucket_name), None) if call.bucket_name else "*"
+        decision = await call.services.permissions.decide(
+            call.principal,
+            action,
+            call.facts,
+            bucket,
+            call.key or None,
+            version_id,
+            resource=resource,
+            expected_owner=call.request.headers.get("x-amz-expected-bucket-owner"),
         )
-        if not decision.allowed or attempt.account is None:
-            self._log.debug("refused", operation=operation.name, reason=decision.reason)
+        if not decision.allowed:
+            self._log.debug("refused", operation=operation.name, reason=decision.reason, statement=decision.statement)
             raise S3Fault(decision.code or "AccessDenied")
-        return attempt.account
 
     async def _read_body(
         self, request: Request, operation: Operation, signed: Signed | None
@@ -194,7 +235,7 @@ class FrontDoor:
         if attempt.answered:
             raise BrokenAnswer from error
         fault = fault_of(
-            error, attempt.bucket or "", attempt.key_text, attempt.account.account_id if attempt.account else ""
+            error, attempt.bucket or "", attempt.key_text, attempt.principal.account.account_id if attempt.principal else ""
         )
         await self._refuse(attempt, fault, send)
         return fault.status

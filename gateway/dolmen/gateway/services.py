@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dolmen.core.clock import Clock
 from dolmen.core.ids import StripeIds
-from dolmen.gateway.auth.accounts import Accounts
+from dolmen.gateway.iam.identities import Identities
 from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
@@ -15,6 +15,7 @@ from dolmen.gateway.objects.memory import MemoryBudget
 from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.segment_write import SegmentWriter, write_target
 from dolmen.gateway.objects.stripe_write import StripeWriter
+from dolmen.gateway.permissions import Permissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,11 @@ class Services:
     write_budget: MemoryBudget
     copies: asyncio.Semaphore  # a copy holds memory of both budgets: bounded, so that copies never wait for each other
     clock: Clock
-    accounts: Accounts
+    identities: Identities
+    permissions: Permissions
     region: str
     domains: tuple[str, ...]
+    sigv2: bool
 
     def segment_writer(self, bucket: BucketRecord, key: bytes, write_id: bytes, part_number: int = 0) -> SegmentWriter:
         """A writer for one body of ``key``; ``write_id`` is the intent's, or fresh for a part."""

@@ -89,10 +89,16 @@ class Accounts:
         """Every account, root first."""
         return tuple(self._by_id.values())
 
-    @staticmethod
-    def stored_bucket_name(account: Account, name: str) -> str:
-        """What a bucket is called in the metadata: ``tenant:name`` in a tenant's namespace, else the name."""
-        return f"{account.tenant}:{name}" if account.tenant else name
+
+
+def stored_bucket_name(account: Account, name: str) -> str:
+    """What a bucket is called in the metadata: ``tenant:name`` in a tenant's namespace, else the name.
+
+    A client names a bucket of its own tenant plainly, any other as ``tenant:name``; ``:name`` is in the default namespace.
+    """
+    if ":" in name:
+        return name.removeprefix(":")
+    return f"{account.tenant}:{name}" if account.tenant else name
 
 
 def load_accounts(root_keys_file: Path, accounts_file: Path | None) -> Accounts:

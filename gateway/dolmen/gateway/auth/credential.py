@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from dolmen.gateway.s3.fault import Fields, S3Fault
 
@@ -20,7 +21,7 @@ _DATE = re.compile(r"\d{8}", re.ASCII)
 _DECIMAL = re.compile(r"-?\d{1,10}", re.ASCII)
 _TERMINATOR = "aws4_request"
 _CREDENTIAL_FORM = 'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
-_VERSION_2 = f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}."
+VERSION_2_REFUSED = f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}."
 # The form that every SDK writes; anything else is taken apart slowly.
 _HEADER = re.compile(
     r"AWS4-HMAC-SHA256 +Credential=([^,\s]+)/(\d{8})/([^/,\s]*)/([^/,\s]*)/aws4_request, *"
@@ -37,8 +38,7 @@ _REQUIRED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """A claim of the right form. The last five fields are those of presigned URLs."""
 
     access_key_id: str
@@ -52,6 +52,9 @@ class Claim:
     expires_seconds: int = 0
     payload_hash: str = ""
     security_token: str = ""
+
+    def __repr__(self) -> str:  # neither the signature nor the token
+        return f"Claim({self.access_key_id}, {self.date}/{self.region}/{self.service}, presigned={self.presigned})"
 
 
 def header_malformed(message: str, fields: Fields = ()) -> S3Fault:
@@ -91,7 +94,7 @@ def claim_of_header(text: str) -> Claim:
 
 def _other_mechanism(kind: str, has_value: bool, text: str) -> S3Fault:
     if kind == "AWS" and has_value:
-        return S3Fault("InvalidRequest", _VERSION_2)
+        return S3Fault("InvalidRequest", VERSION_2_REFUSED)
     if kind == _ECDSA_ALGORITHM:
         return S3Fault("NotImplemented", f"{_ECDSA_ALGORITHM} is not implemented. Please use {ALGORITHM}.")
     message = "Unsupported Authorization Type"
@@ -103,7 +106,7 @@ def _other_mechanism(kind: str, has_value: bool, text: str) -> S3Fault:
 def claim_of_query(query: Mapping[bytes, str]) -> Claim:
     """``query``: decoded values. Raises AuthorizationQueryParametersError, InvalidRequest (Signature Version 2)."""
     if b"X-Amz-Algorithm" not in query and b"X-Amz-Signature" not in query:
-        raise S3Fault("InvalidRequest", _VERSION_2)
+        raise S3Fault("InvalidRequest", VERSION_2_REFUSED)
     if any(not query.get(name) for name in _REQUIRED):
         raise S3Fault(
             "AuthorizationQueryParametersError",

@@ -1,11 +1,11 @@
-"""What a client says about an object, checked: system metadata, user metadata, storage class, tags, what we refuse."""
+"""What a client says about an object, checked: system metadata, user metadata, storage class, tags."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl
 
-from dolmen.gateway.metadata.records import Attributes, MutablePart
+from dolmen.gateway.metadata.records import Attributes
 from dolmen.gateway.s3.fault import S3Fault
 
 HEADER_BYTES_MAX = 8 * 1024  # S3's limit on the headers of a PUT: bounds what a row of metadata can hold
@@ -33,19 +33,6 @@ STORAGE_CLASSES = frozenset(
     }
 )
 
-NOTHING_MUTABLE = MutablePart()
-
-# Refused with NotImplemented until the part of the store behind them exists: ignoring them would break a promise.
-_REFUSED_HEADERS = (
-    "x-amz-server-side-encryption",
-    "x-amz-server-side-encryption-customer-algorithm",
-    "x-amz-server-side-encryption-customer-key",
-    "x-amz-copy-source-server-side-encryption-customer-algorithm",
-    "x-amz-object-lock-mode",
-    "x-amz-object-lock-retain-until-date",
-    "x-amz-object-lock-legal-hold",
-    "x-amz-write-offset-bytes",
-)
 _GRANT_HEADERS = (
     "x-amz-grant-full-control",
     "x-amz-grant-read",
@@ -54,17 +41,6 @@ _GRANT_HEADERS = (
     "x-amz-grant-write-acp",
 )
 _ACLS_OF_OWNER = frozenset({"private", "bucket-owner-full-control"})  # what "ACLs disabled" accepts
-
-
-def refuse_unsupported(headers: Mapping[str, str]) -> None:
-    """Raises for headers whose promise we could not keep."""
-    for name in _REFUSED_HEADERS:
-        if name in headers:
-            raise S3Fault(
-                "NotImplemented",
-                fields=(("Header", name),),
-            )
-    refuse_acls(headers)
 
 
 def refuse_acls(headers: Mapping[str, str]) -> None:
@@ -140,11 +116,11 @@ def check_tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
     return tags
 
 
-def tags_of(headers: Mapping[str, str]) -> MutablePart:
-    """The mutable part with the tags of ``x-amz-tagging`` (a query string); raises InvalidArgument, InvalidTag."""
+def tags_of(headers: Mapping[str, str]) -> dict[str, str]:
+    """The tags of ``x-amz-tagging`` (a query string); raises InvalidArgument, InvalidTag."""
     text = headers.get("x-amz-tagging")
     if not text:
-        return NOTHING_MUTABLE
+        return {}
     try:
         pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=_TAG_FIELDS_MAX)
     except ValueError as error:
@@ -154,4 +130,4 @@ def tags_of(headers: Mapping[str, str]) -> MutablePart:
             "without tag name duplicates.",
             fields=(("ArgumentName", "x-amz-tagging"), ("ArgumentValue", text)),
         ) from error
-    return MutablePart(tags=check_tags(pairs))
+    return check_tags(pairs)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 
-import msgspec
-
+from dolmen.gateway.auth.accounts import stored_bucket_name
 from dolmen.gateway.handlers.attributes import refuse_acls
 from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.config_store import save_all
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import BucketRecord, Versioning
-from dolmen.gateway.metadata.store import SCAN_ROWS_MAX, BucketChanged
+from dolmen.gateway.metadata.store import SCAN_ROWS_MAX
 from dolmen.gateway.metadata.tokens import InvalidToken, decode_token, encode_token
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import (
@@ -34,12 +34,11 @@ from dolmen.gateway.s3.names import check_bucket_name
 from dolmen.gateway.s3.render import Response, render
 
 LIST_BUCKETS_MAX = 10_000  # S3's page limit
-UPDATE_ATTEMPTS_MAX = 8  # read-change-write races on one bucket before the client is told to try again
 
 
 def stored_name(call: Call) -> str:
     """The name in the store: tenants have their own namespace."""
-    return call.services.accounts.stored_bucket_name(call.account, call.bucket_name)
+    return stored_bucket_name(call.account, call.bucket_name)
 
 
 async def list_buckets(call: Call, given: ListBucketsInput) -> Response:
@@ -169,19 +168,5 @@ async def put_bucket_versioning(call: Call, given: PutBucketVersioningInput) -> 
     if wanted.mfa_delete == "Enabled":
         raise S3Fault("NotImplemented", "MFA delete is not implemented.")
     state = Versioning.ENABLED if wanted.status == "Enabled" else Versioning.SUSPENDED
-    await update_bucket(call, versioning=state)
+    await save_all(call, {}, versioning=state)
     return Response(200, [], b"")
-
-
-async def update_bucket(call: Call, **changes: object) -> BucketRecord:
-    """Change fields of the bucket's record; a racing change of another field is kept."""
-    bucket = call.bucket
-    for _ in range(UPDATE_ATTEMPTS_MAX):
-        try:
-            return await call.services.store.update_bucket(msgspec.structs.replace(bucket, **changes))
-        except BucketChanged:
-            again = await call.services.store.get_bucket(bucket.name)
-            if again is None or again.bucket_id != bucket.bucket_id:
-                raise S3Fault("NoSuchBucket", fields=(("BucketName", call.bucket_name),)) from None
-            bucket = again
-    raise S3Fault("OperationAborted")

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dolmen.gateway.auth.accounts import Account
+from dolmen.gateway.auth.authorize import Decision
+from dolmen.gateway.auth.facts import RequestFacts
+from dolmen.gateway.auth.principal import Principal
 from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.request import Request
 from dolmen.gateway.metadata.records import NULL_VERSION, BucketRecord, VersionRecord
@@ -22,7 +25,9 @@ class Call:
     services: Services
     request: Request
     operation: Operation
-    account: Account
+    account: Account  # ANONYMOUS when nobody signed
+    principal: Principal | None
+    facts: RequestFacts
     bucket_name: str  # as the client wrote it
     key: bytes
     streamed_body: Body | None = None
@@ -44,6 +49,36 @@ class Call:
     @property
     def key_text(self) -> str:
         return self.key.decode()
+
+    async def allowed(
+        self,
+        action: str,
+        bucket: BucketRecord | None = None,
+        key: bytes | None = None,
+        *,
+        version_id: str | None = None,
+        expected_owner: str | None = None,
+    ) -> Decision:
+        """Whether the caller may also do this: on the addressed bucket and key, or on others that the request names."""
+        if bucket is None:
+            bucket, key = self.bucket, key if key is not None else (self.key or None)
+        return await self.services.permissions.decide(
+            self.principal, action, self.facts, bucket, key, version_id, expected_owner=expected_owner
+        )
+
+    async def require(
+        self,
+        action: str,
+        bucket: BucketRecord | None = None,
+        key: bytes | None = None,
+        *,
+        version_id: str | None = None,
+        expected_owner: str | None = None,
+    ) -> None:
+        """Raises AccessDenied unless ``allowed``."""
+        decision = await self.allowed(action, bucket, key, version_id=version_id, expected_owner=expected_owner)
+        if not decision.allowed:
+            raise S3Fault(decision.code)
 
 
 def is_version_id(text: str) -> bool:

@@ -14,19 +14,19 @@ import msgspec
 
 from dolmen.core.checksums import ALGORITHMS
 from dolmen.core.layout import ObjectLayout
-from dolmen.gateway.auth.authorize import authorize
-from dolmen.gateway.handlers.attributes import attributes_of, refuse_unsupported, tags_of
+from dolmen.gateway.auth.accounts import stored_bucket_name
 from dolmen.gateway.handlers.call import Call, check_version_id
 from dolmen.gateway.handlers.conditions import write_condition
+from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_members, version_headers
 from dolmen.gateway.handlers.multipart import check_part_number, find_upload, keep_part, part_checksum_algorithm
+from dolmen.gateway.handlers.new_object import describe
 from dolmen.gateway.handlers.object_write import commit_or_abort, note_garbage
 from dolmen.gateway.http.digests import CHECKSUM_DEFAULT, DigestPlan, Digests
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import (
     Attributes,
     BucketRecord,
-    MutablePart,
     NewVersion,
     PartRecord,
     Versioning,
@@ -61,14 +61,16 @@ async def find_source(call: Call) -> Source:
     headers = call.request.headers
     services = call.services
     bucket_name, key, version_id = parse_source(headers["x-amz-copy-source"])
-    bucket = await services.store.get_bucket(services.accounts.stored_bucket_name(call.account, bucket_name))
+    bucket = await services.store.get_bucket(stored_bucket_name(call.account, bucket_name))
     if bucket is None:
         raise S3Fault("NoSuchBucket", fields=(("BucketName", bucket_name),))
-    decision = authorize(
-        call.account, "s3:GetObject", bucket.owner, headers.get("x-amz-source-expected-bucket-owner")
+    await call.require(
+        "s3:GetObject" if version_id is None else "s3:GetObjectVersion",
+        bucket,
+        key,
+        version_id=version_id,
+        expected_owner=headers.get("x-amz-source-expected-bucket-owner"),
     )
-    if not decision.allowed:
-        raise S3Fault(decision.code)
     record = await services.store.get_version(bucket.bucket_id, key, version_id)
     if record is not None and record.is_delete_marker and version_id is not None:
         raise S3Fault(
@@ -135,9 +137,8 @@ def _check_request(given: CopyObjectInput, source: Source) -> None:
         )
 
 
-def _copied_attributes(call: Call, given: CopyObjectInput, old: Attributes) -> Attributes:
+def _copied_attributes(given: CopyObjectInput, old: Attributes, asked: Attributes) -> Attributes:
     """The source's description or the request's, as the directive says; class and redirect are always the request's."""
-    asked = attributes_of(call.request.headers)
     if given.metadata_directive == "REPLACE":
         return asked
     return msgspec.structs.replace(
@@ -148,7 +149,6 @@ def _copied_attributes(call: Call, given: CopyObjectInput, old: Attributes) -> A
 async def copy_object(call: Call, given: CopyObjectInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"""
     headers = call.request.headers
-    refuse_unsupported(headers)
     condition = write_condition(headers)
     source = await find_source(call)
     _check_request(given, source)
@@ -162,9 +162,11 @@ async def copy_object(call: Call, given: CopyObjectInput) -> Response:
     old = source.record.attributes
     kept = old.checksum.algorithm if old.checksum is not None else CHECKSUM_DEFAULT
     digests = copy_digests((given.checksum_algorithm or kept).upper())
-    attributes = _copied_attributes(call, given, old)
-    replace_tags = given.tagging_directive == "REPLACE"
-    mutable = tags_of(headers) if replace_tags else MutablePart(tags=source.record.mutable.tags)
+    copied_tags = None if given.tagging_directive == "REPLACE" else source.record.mutable.tags
+    if copied_tags:
+        await call.require("s3:GetObjectTagging", source.bucket, source.record.key)
+    described = await describe(call, headers, tags=copied_tags)
+    attributes = _copied_attributes(given, old, described.attributes)
     intent = await services.store.begin(call.bucket, call.key)
     try:
         writer = services.segment_writer(call.bucket, call.key, intent.write_id)
@@ -176,12 +178,12 @@ async def copy_object(call: Call, given: CopyObjectInput) -> Response:
     version = NewVersion(
         size=source.record.size,
         etag=digests.md5_hex(),
-        owner=call.bucket.owner,
+        owner=described.owner,
         attributes=msgspec.structs.replace(attributes, checksum=checksum),
         layout=written.layout,
-        mutable=mutable,
+        mutable=described.mutable,
     )
-    committed = await commit_or_abort(services, intent, version, condition, written)
+    committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, "ObjectCreated:Copy"))
     result = CopyObjectResult(
         e_tag=f'"{version.etag}"', last_modified=committed.mtime_us, **checksum_members(checksum)
     )
@@ -200,7 +202,6 @@ def source_version_headers(source: Source) -> Headers:
 
 async def upload_part_copy(call: Call, given: UploadPartCopyInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
-    refuse_unsupported(call.request.headers)
     number = check_part_number(given.part_number)
     upload = await find_upload(call, given.upload_id)
     source = await find_source(call)

@@ -70,7 +70,7 @@ class Owners:
     """The <Owner> of each row; accounts are few, so each is made once a page."""
 
     def __init__(self, call: Call) -> None:
-        self._find: Callable[[str], Account | None] = call.services.accounts.by_id
+        self._find: Callable[[str], Account | None] = call.services.identities.account
         self._made: dict[str, Owner] = {}
 
     def of(self, account_id: str) -> Owner:

@@ -77,7 +77,7 @@ async def list_multipart_uploads(call: Call, given: ListMultipartUploadsInput) -
 
 
 def _account(call: Call, account_id: str) -> Account | None:
-    return call.services.accounts.by_id(account_id)
+    return call.services.identities.account(account_id)
 
 
 def _owner(call: Call, account_id: str) -> Owner:

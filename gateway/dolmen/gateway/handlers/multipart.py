@@ -9,9 +9,9 @@ import uuid
 
 from dolmen.core.checksums import ALGORITHMS
 from dolmen.core.errors import DolmenError
-from dolmen.gateway.handlers.attributes import attributes_of, refuse_unsupported, tags_of
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header
+from dolmen.gateway.handlers.new_object import describe
 from dolmen.gateway.handlers.object_write import note_garbage, store_body
 from dolmen.gateway.http.digests import CHECKSUM_DEFAULT
 from dolmen.gateway.http.request import Headers
@@ -68,8 +68,7 @@ async def find_upload(call: Call, upload_id: str | None) -> UploadRecord:
 
 async def create_multipart_upload(call: Call, given: CreateMultipartUploadInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html"""
-    headers = call.request.headers
-    refuse_unsupported(headers)
+    described = await describe(call, call.request.headers)
     algorithm = (given.checksum_algorithm or "").upper()
     if algorithm and algorithm not in ALGORITHMS:
         raise S3Fault("InvalidRequest", "Checksum algorithm provided is unsupported.")
@@ -79,10 +78,10 @@ async def create_multipart_upload(call: Call, given: CreateMultipartUploadInput)
         key=call.key,
         upload_id=new_upload_id(now_us),
         initiated_us=now_us,
-        owner=call.bucket.owner,
+        owner=described.owner,
         initiator=call.account.account_id,
-        attributes=attributes_of(headers),
-        mutable=tags_of(headers),
+        attributes=described.attributes,
+        mutable=described.mutable,
         checksum_algorithm=algorithm,
         checksum_type=checksum_type_of(algorithm, given.checksum_type),
     )
@@ -112,7 +111,6 @@ def check_part_number(number: int | None) -> int:
 
 async def upload_part(call: Call, given: UploadPartInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html"""
-    refuse_unsupported(call.request.headers)
     number = check_part_number(given.part_number)
     upload = await find_upload(call, given.upload_id)
     if upload.checksum_algorithm:

@@ -18,6 +18,7 @@ from dolmen.core.errors import DolmenError
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.conditions import write_condition
+from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import CHECKSUM_FIELDS, checksum_members, version_headers
 from dolmen.gateway.handlers.multipart import PART_NUMBER_MAX, check_part_number
 from dolmen.gateway.metadata.records import Checksum, Committed, NewVersion, PartRecord, PartSummary, UploadRecord
@@ -159,7 +160,9 @@ async def complete_multipart_upload(call: Call, given: CompleteMultipartUploadIn
     )
     intent = await services.store.begin(call.bucket, call.key)
     try:
-        committed = await services.store.complete_upload(intent, upload, parts, version, condition)
+        committed = await services.store.complete_upload(
+            intent, upload, parts, version, condition, event_of(call, "ObjectCreated:CompleteMultipartUpload")
+        )
     except MetadataUnknown:
         raise
     except DolmenError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dolmen.core.errors import DolmenError
 from dolmen.gateway.handlers.call import Call, check_version_id, is_version_id
+from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.http.translate import fault_of
 from dolmen.gateway.metadata.records import NO_CONDITION, Deleted, DeleteRequest, Versioning, WriteCondition
@@ -23,12 +24,38 @@ def _condition(etag: str | None, size: int | None, mtime_us: int | None) -> Writ
     return WriteCondition(if_match=parse_etags(etag) if etag else (), if_match_size=size, if_match_mtime_us=mtime_us)
 
 
+BYPASS_HEADER = "x-amz-bypass-governance-retention"
+
+
+def _action(version_id: str | None) -> str:
+    return "s3:DeleteObject" if version_id is None else "s3:DeleteObjectVersion"
+
+
+async def _bypasses(call: Call, key: bytes, version_id: str | None) -> bool:
+    """Whether versions under governance retention may go: the header asks for it, and the caller may. Raises AccessDenied."""
+    if call.request.headers.get(BYPASS_HEADER, "").lower() != "true":
+        return False
+    if not (await call.allowed("s3:BypassGovernanceRetention", call.bucket, key, version_id=version_id)).allowed:
+        raise S3Fault("AccessDenied")
+    return True
+
+
+def _event(call: Call, key: bytes, version_id: str | None) -> bytes:
+    marker = version_id is None and call.bucket.versioning is not Versioning.OFF
+    return event_of(call, "ObjectRemoved:DeleteMarkerCreated" if marker else "ObjectRemoved:Delete", key)
+
+
 async def delete_object(call: Call, given: DeleteObjectInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
     if given.version_id is not None:
         check_version_id(given.version_id)
-    condition = _condition(given.if_match, given.if_match_size, given.if_match_last_modified_time)
-    request = DeleteRequest(key=call.key, version_id=given.version_id, condition=condition)
+    request = DeleteRequest(
+        key=call.key,
+        version_id=given.version_id,
+        condition=_condition(given.if_match, given.if_match_size, given.if_match_last_modified_time),
+        bypass_governance=await _bypasses(call, call.key, given.version_id),
+        event=_event(call, call.key, given.version_id),
+    )
     deleted = await call.services.store.delete(call.bucket, request)
     headers: Headers = []
     if deleted.is_delete_marker:
@@ -41,7 +68,7 @@ async def delete_object(call: Call, given: DeleteObjectInput) -> Response:
 async def delete_objects(call: Call, given: DeleteObjectsInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 
-    Each object is deleted or reported on its own; the others are not held up by a refused one.
+    Each object is authorised, deleted or reported on its own; the others are not held up by a refused one.
     """
     wanted = (given.delete.objects if given.delete is not None else None) or []
     quiet = given.delete is not None and bool(given.delete.quiet)
@@ -51,7 +78,7 @@ async def delete_objects(call: Call, given: DeleteObjectsInput) -> Response:
     outcomes: list[Deleted | Exception | None] = []
     for identifier in wanted:
         try:
-            requests.append(_request(identifier))
+            requests.append(await _request(call, identifier))
             outcomes.append(None)
         except S3Fault as refused:
             outcomes.append(refused)
@@ -73,13 +100,20 @@ async def delete_objects(call: Call, given: DeleteObjectsInput) -> Response:
     return render(call.operation, DeleteObjectsOutput(deleted=deleted, errors=errors))
 
 
-def _request(identifier: ObjectIdentifier) -> DeleteRequest:
-    if identifier.version_id and not is_version_id(identifier.version_id):
+async def _request(call: Call, identifier: ObjectIdentifier) -> DeleteRequest:
+    """Raises what is wrong with this one: NoSuchVersion, KeyTooLongError, AccessDenied ..."""
+    version_id = identifier.version_id or None
+    if version_id and not is_version_id(version_id):
         raise S3Fault("NoSuchVersion")
+    key = check_key((identifier.key or "").encode())
+    expected_owner = call.request.headers.get("x-amz-expected-bucket-owner")
+    await call.require(_action(version_id), call.bucket, key, version_id=version_id, expected_owner=expected_owner)
     return DeleteRequest(
-        key=check_key((identifier.key or "").encode()),
-        version_id=identifier.version_id or None,
+        key=key,
+        version_id=version_id,
         condition=_condition(identifier.e_tag, identifier.size, identifier.last_modified_time),
+        bypass_governance=await _bypasses(call, key, version_id),
+        event=_event(call, key, version_id),
     )
 
 

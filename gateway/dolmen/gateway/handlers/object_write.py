@@ -7,10 +7,11 @@ import msgspec
 from dolmen.core.errors import DolmenError
 from dolmen.core.layout import ObjectLayout
 from dolmen.core.telemetry.log import get_logger
-from dolmen.gateway.handlers.attributes import attributes_of, refuse_unsupported, tags_of
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.conditions import write_condition
+from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header, version_headers
+from dolmen.gateway.handlers.new_object import describe
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import Committed, NewVersion, WriteCondition
 from dolmen.gateway.metadata.store import Intent, MetadataUnknown
@@ -56,11 +57,16 @@ async def note_garbage(services: Services, garbage: ObjectLayout) -> None:
 
 
 async def commit_or_abort(
-    services: Services, intent: Intent, version: NewVersion, condition: WriteCondition, written: Written
+    services: Services,
+    intent: Intent,
+    version: NewVersion,
+    condition: WriteCondition,
+    written: Written,
+    event: bytes = b"",
 ) -> Committed:
     """The commit point. A refusal turns the data into garbage; an unknown outcome leaves it alone."""
     try:
-        return await services.store.commit(intent, version, condition, written.repairs)
+        return await services.store.commit(intent, version, condition, written.repairs, event)
     except MetadataUnknown:
         raise
     except DolmenError:
@@ -71,9 +77,7 @@ async def commit_or_abort(
 async def put_object(call: Call, given: PutObjectInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
     headers = call.request.headers
-    refuse_unsupported(headers)
-    attributes = attributes_of(headers)
-    mutable = tags_of(headers)
+    described = await describe(call, headers)
     condition = write_condition(headers)
     services = call.services
     intent = await services.store.begin(call.bucket, call.key)
@@ -86,12 +90,12 @@ async def put_object(call: Call, given: PutObjectInput) -> Response:
     version = NewVersion(
         size=written.layout.length,
         etag=call.body.md5_hex(),
-        owner=call.bucket.owner,
-        attributes=msgspec.structs.replace(attributes, checksum=checksum),
+        owner=described.owner,
+        attributes=msgspec.structs.replace(described.attributes, checksum=checksum),
         layout=written.layout,
-        mutable=mutable,
+        mutable=described.mutable,
     )
-    committed = await commit_or_abort(services, intent, version, condition, written)
+    committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, "ObjectCreated:Put"))
     answer: Headers = [etag_header(version.etag), *checksum_headers(checksum)]
     answer += version_headers(committed.version_id, committed.versioning)
     return Response(200, answer, b"")

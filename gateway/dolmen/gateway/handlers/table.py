@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -54,6 +56,33 @@ REAL: dict[str, Handler] = {
     "ListObjectsV2": listing.list_objects_v2,
     "ListObjectVersions": listing.list_object_versions,
 }
+
+# Features with a module each; a later one takes the place of what ``unconfigured`` says.
+_FEATURES: tuple[str, ...] = (
+    "bucket_acl",
+    "bucket_policy",
+    "public_access",
+    "object_lock",
+    "lifecycle",
+    "restore",
+    "bucket_encryption",
+    "update_encryption",
+    "bucket_tagging",
+    "cors",
+    "website",
+    "payment",
+    "accelerate",
+    "stored_configurations",
+    "rename",
+    "refused",
+    "annotations",
+    "notification",
+    "logging",
+)
+
+for _feature in _FEATURES:  # being written: one after the other
+    if importlib.util.find_spec(f"dolmen.gateway.handlers.{_feature}") is not None:
+        REAL.update(getattr(importlib.import_module(f"dolmen.gateway.handlers.{_feature}"), "HANDLERS", {}))
 
 
 def handler_of(name: str) -> Handler:

@@ -89,7 +89,7 @@ async def _deleted(call: Call, given: msgspec.Struct) -> Response:
 
 def _owner_only(call: Call) -> tuple[outputs.Owner, list[outputs.Grant]]:
     """What S3 shows while ACLs are disabled: the owner has full control."""
-    account = call.services.accounts.by_id(call.bucket.owner)
+    account = call.services.identities.account(call.bucket.owner)
     canonical_id = account.canonical_id if account is not None else call.bucket.owner
     name = account.display_name if account is not None else None
     grantee = Grantee(type="CanonicalUser", id=canonical_id, display_name=name)

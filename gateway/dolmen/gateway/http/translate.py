@@ -21,6 +21,7 @@ _PLAIN_CODES: dict[type[Exception], str] = {
     metadata.NoSuchUpload: "NoSuchUpload",
     metadata.BucketChanged: "OperationAborted",
     metadata.ObjectChanged: "OperationAborted",
+    metadata.DocumentChanged: "OperationAborted",
 }
 
 
@@ -35,6 +36,8 @@ def fault_of(error: Exception, bucket: str, key: str, account_id: str) -> S3Faul
         return S3Fault(_KEY_CODES[kind], fields=(("Key", key),))
     if kind in _PLAIN_CODES:
         return S3Fault(_PLAIN_CODES[kind])
+    if kind is metadata.ObjectLocked:
+        return S3Fault("AccessDenied", "Access Denied because object protected by object lock.")
     for known, tell in _TELLERS:
         if isinstance(error, known):
             return tell(error, bucket, account_id)
