@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import hmac
 import logging
 import signal
 import socket
@@ -33,6 +34,7 @@ from dolmen.gateway.door import FrontDoor
 from dolmen.gateway.http import metrics
 from dolmen.gateway.http.protocol import S3Link
 from dolmen.gateway.iam.identities import Identities
+from dolmen.gateway.lifecycle.day import DAY_SETTING, SECOND_US
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
@@ -118,6 +120,7 @@ SETTINGS: tuple[Setting, ...] = (
         reason="below the 30 s that Kubernetes waits",
         parse=at_least(0),
     ),
+    DAY_SETTING,
     Setting(flag="log-level", help="debug, info, warning or error", default="info"),
 )
 
@@ -178,7 +181,9 @@ class Gateway:
         read_budget = MemoryBudget(settings.read_budget_bytes)
         metrics.BUFFERS.set_function(lambda: write_budget.in_use + read_budget.in_use)
         self._damage = DamageNotes(self._store)
-        identities = Identities(load_accounts(settings.root_keys_file, settings.accounts))
+        accounts = load_accounts(settings.root_keys_file, settings.accounts)
+        iam_key = hmac.digest(read_cluster_key(settings.cluster_key_file), b"dolmen/iam", "sha256")
+        identities = Identities(accounts, self._store, iam_key, clock)
         self._services = Services(
             store=self._store,
             cluster=self._cluster,
@@ -193,6 +198,7 @@ class Gateway:
             region=settings.region,
             domains=tuple(settings.domain),
             sigv2=settings.sigv2,
+            lifecycle_day_us=settings.lifecycle_day_seconds * SECOND_US,
         )
         self._listener = _listener(settings)
         self._stopping = False

@@ -7,15 +7,15 @@ HTTP, carries the rest (``rest``).
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
-
 from dolmen.core.errors import ClientFault, Corruption, DolmenError, Unavailable
 from dolmen.core.telemetry.log import get_logger
-from dolmen.gateway.auth.accounts import Account, stored_bucket_name
-from dolmen.gateway.auth.facts import RequestFacts
-from dolmen.gateway.auth.principal import ANONYMOUS, Principal
-from dolmen.gateway.auth.sigv4 import Signed, SignedRequest, claim_request, verify
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.admission import Admission, Asked
+from dolmen.gateway.auth.principal import Principal
+from dolmen.gateway.auth.sigv4 import Signed
+from dolmen.gateway.attempt import UNROUTED, Attempt
+from dolmen.gateway.form_door import FormDoor
+from dolmen.gateway.handlers import post_object
+from dolmen.gateway.handlers.cors import preflight, response_headers
 from dolmen.gateway.handlers.table import handler_of
 from dolmen.gateway.http import metrics
 from dolmen.gateway.http.body import Body
@@ -23,7 +23,7 @@ from dolmen.gateway.http.request import ClientGone, Receive, Request, Scope, Sen
 from dolmen.gateway.http.send import HOST_ID, Streamed, send_response, send_stream
 from dolmen.gateway.http.translate import fault_of
 from dolmen.gateway.metadata.records import BucketRecord
-from dolmen.gateway.permissions import arn_of
+from dolmen.gateway.query_door import is_query_request, serve_query
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.names import address, check_key
 from dolmen.gateway.s3.operations import Operation
@@ -39,32 +39,7 @@ XML_BYTES_MAX_OF = {
 }
 # Decided by their handlers: key by key, or before there is a bucket.
 ASKED_BY_HANDLER = frozenset({"DeleteObjects"})
-UNROUTED = "Unrouted"  # the operation's name in metrics and logs until it is known
-
-
-@dataclass(slots=True)
-class Attempt:
-    """What is known of a request so far; an error is told in terms of it."""
-
-    request: Request
-    began_seconds: float
-    bucket: str | None = None
-    key: bytes | None = None
-    principal: Principal | None = None
-    found_bucket: BucketRecord | None = None
-    operation: str = UNROUTED
-    answered: bool = False
-
-    @property
-    def key_text(self) -> str:
-        return "" if self.key is None else self.key.decode("utf-8", "replace")
-
-    @property
-    def resource(self) -> str:
-        """The <Resource> of an error: the path as S3 shows it."""
-        if self.bucket is None:
-            return "/"
-        return f"/{self.bucket}" if self.key is None else f"/{self.bucket}/{self.key_text}"
+READS = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "GetObjectTagging", "GetObjectAcl"})
 
 
 class FrontDoor:
@@ -72,6 +47,7 @@ class FrontDoor:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._admission = Admission(services)
         self._log = get_logger("s3")
         self.rest = self.serve_rest  # replaced by the composition root
 
@@ -102,6 +78,8 @@ class FrontDoor:
         status = 499  # the client went away, as other servers count it
         try:
             answer = await self._answer(attempt)
+            if "origin" in attempt.request.headers:
+                answer.headers.extend(response_headers(attempt.found_bucket, attempt.request))
             attempt.answered = True
             status = answer.status
             if isinstance(answer, Streamed):
@@ -118,105 +96,49 @@ class FrontDoor:
 
     async def _answer(self, attempt: Attempt) -> Response | Streamed:
         services, request = self._services, attempt.request
-        signed = await self._identify(attempt)
+        if request.method == "OPTIONS":
+            return await self._preflight(attempt)
+        asked = await self._admission.identify(request)
+        attempt.principal = asked.principal
         if request.raw_query:
             request.parse_query()
-            if signed is not None and signed.presigned:
+            if asked.signed is not None and asked.signed.presigned:
                 request.take_headers_from_query()
+        if asked.body is not None or (attempt.bucket is None and is_query_request(request)):
+            attempt.operation = "Query"
+            return await serve_query(services, request, asked)
         level = "service" if attempt.bucket is None else "bucket" if attempt.key is None else "object"
         operation = route(request.method, level, request.query, request.headers)
         attempt.operation = operation.name
         if attempt.key is not None:
             check_key(attempt.key)
-        account = attempt.principal.account if attempt.principal is not None else ANONYMOUS
-        bucket = await self._find_bucket(attempt, operation, account)
-        call = Call(
-            services=services,
-            request=request,
-            operation=operation,
-            account=account,
-            principal=attempt.principal,
-            facts=self._facts(request, signed),
-            bucket_name=attempt.bucket or "",
-            key=attempt.key or b"",
-            found_bucket=bucket,
-        )
+        if operation.name == "PostObject":
+            form_door = FormDoor(self._admission, attempt, asked, operation)
+            return await post_object.serve(services, request, attempt.bucket or "", form_door)
+        call = self._admission.call(request, asked, operation, self._admission.facts(request, asked.signed))
+        call.bucket_name, call.key = attempt.bucket or "", attempt.key or b""
+        if attempt.bucket is not None and operation.name != "CreateBucket":
+            call.found_bucket = attempt.found_bucket = await self._admission.bucket(call.account, attempt.bucket)
         if operation.name not in ASKED_BY_HANDLER:
-            await self._authorize(call)
-        call.streamed_body, document = await self._read_body(request, operation, signed)
+            await self._admission.authorize(call)
+        call.streamed_body, document = await self._read_body(request, operation, asked.signed)
         given = parse_input(
             operation, attempt.bucket or "", attempt.key_text, request.query, request.headers, document
         )
-        return await handler_of(operation.name)(call, given)
+        try:
+            return await handler_of(operation.name)(call, given)
+        except S3Fault as fault:
+            # Whether a key exists is told to those only who may list the bucket.
+            if fault.code == "NoSuchKey" and operation.name in READS and not (await call.allowed("s3:ListBucket", call.bucket)).allowed:
+                raise S3Fault("AccessDenied") from fault
+            raise
 
-    async def _identify(self, attempt: Attempt) -> Signed | None:
-        """Who asks. None is everybody; a signature that does not hold is an error."""
-        services, request = self._services, attempt.request
-        signed_request = SignedRequest(
-            method=request.method,
-            raw_path=request.raw_path,
-            raw_query=request.raw_query,
-            headers=request.headers,
-            raw_headers=request.raw_headers,
-            domains=services.domains,
-        )
-        claimed = claim_request(signed_request, services.clock.now_us(), services.region, ("s3",), sigv2=services.sigv2)
-        if claimed is None:
-            return None
-        credential = None if claimed.security_token else services.identities.static(claimed.access_key_id)
-        if credential is None:
-            credential = await services.identities.find(claimed.access_key_id, claimed.security_token)
-        signed = verify(signed_request, claimed, credential.secret)
-        attempt.principal = credential.principal
-        return signed
-
-    def _facts(self, request: Request, signed: Signed | None) -> RequestFacts:
-        now_us = self._services.clock.now_us()
-        if signed is None:
-            return RequestFacts(request.method, request.headers, request.query, request.client_address, request.secure, now_us)
-        return RequestFacts(
-            request.method,
-            request.headers,
-            request.query,
-            request.client_address,
-            request.secure,
-            now_us,
-            auth_type=signed.auth_type,
-            signature_version=signed.signature_version,
-            signature_age_us=signed.signature_age_us,
-            payload_hash=signed.payload_hash,
-        )
-
-    async def _find_bucket(self, attempt: Attempt, operation: Operation, account: Account) -> BucketRecord | None:
-        if attempt.bucket is None or operation.name == "CreateBucket":
-            return None
-        bucket = await self._services.store.get_bucket(stored_bucket_name(account, attempt.bucket))
-        if bucket is None:
-            raise S3Fault("NoSuchBucket", fields=(("BucketName", attempt.bucket),))
-        attempt.found_bucket = bucket
-        return bucket
-
-    async def _authorize(self, call: Call) -> None:
-        """Raises AccessDenied."""
-        operation, bucket = call.operation, call.found_bucket
-        version_id = call.request.query.get("versionId")
-        action = operation.action if version_id is None else operation.versioned_action
-        resource = ""
-        if bucket is None:
-            resource = arn_of(stored_bucket_name(call.account, call.bucket_name), None) if call.bucket_name else "*"
-        decision = await call.services.permissions.decide(
-            call.principal,
-            action,
-            call.facts,
-            bucket,
-            call.key or None,
-            version_id,
-            resource=resource,
-            expected_owner=call.request.headers.get("x-amz-expected-bucket-owner"),
-        )
-        if not decision.allowed:
-            self._log.debug("refused", operation=operation.name, reason=decision.reason, statement=decision.statement)
-            raise S3Fault(decision.code or "AccessDenied")
+    async def _preflight(self, attempt: Attempt) -> Response:
+        attempt.operation = "Preflight"
+        bucket = None
+        if attempt.bucket is not None:
+            bucket = await self._services.store.get_bucket(attempt.bucket.removeprefix(":"))
+        return preflight(attempt.request, bucket, is_object=attempt.key is not None)
 
     async def _read_body(
         self, request: Request, operation: Operation, signed: Signed | None
@@ -258,6 +180,8 @@ class FrontDoor:
         response = render_fault(
             fault, resource=attempt.resource, request_id=request.request_id, host_id=HOST_ID
         )
+        if "origin" in request.headers:  # so that a page sees why
+            response.headers.extend(response_headers(attempt.found_bucket, request))
         await send_response(send, request, response)
 
 

@@ -35,6 +35,7 @@ class Services:
     region: str
     domains: tuple[str, ...]
     sigv2: bool
+    lifecycle_day_us: int = 86_400_000_000  # how long a day of lifecycle rules is
 
     def segment_writer(self, bucket: BucketRecord, key: bytes, write_id: bytes, part_number: int = 0) -> SegmentWriter:
         """A writer for one body of ``key``; ``write_id`` is the intent's, or fresh for a part."""

@@ -7,11 +7,12 @@ import sqlite3
 
 import msgspec
 import pytest
+from metadata_builders import bucket_of, garbage_of, keys_of, layout_of, put, version_of
 
 from dolmen.core.clock import SystemClock
 from dolmen.core.errors import ConfigError
-from dolmen.core.layout import ObjectLayout, Run, Segment
 from dolmen.gateway.metadata import store as errors
+from dolmen.gateway.metadata.embedded.database import MIGRATIONS, SCHEMA_VERSION
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.memory import MemoryStore
 from dolmen.gateway.metadata.records import (
@@ -19,7 +20,6 @@ from dolmen.gateway.metadata.records import (
     Attributes,
     BucketRecord,
     DeleteRequest,
-    NewVersion,
     PartRecord,
     RepairRow,
     UploadRecord,
@@ -29,63 +29,6 @@ from dolmen.gateway.metadata.records import (
 from dolmen.gateway.metadata.versions import new_upload_id
 
 NEW = WriteCondition(if_none_match=("*",))
-
-
-class SettableClock(SystemClock):
-    """The time, and what was added to it."""
-
-    added_seconds = 0
-
-    def now_us(self):
-        return super().now_us() + self.added_seconds * 1_000_000
-
-    def monotonic_seconds(self):
-        return super().monotonic_seconds() + self.added_seconds
-
-
-@pytest.fixture
-def clock():
-    return SettableClock()
-
-
-@pytest.fixture(params=["embedded", "memory"])
-async def store(request, tmp_path, clock):
-    if request.param == "embedded":
-        made = EmbeddedStore(str(tmp_path / "metadata.db"), clock, garbage_grace_seconds=0)
-    else:
-        made = MemoryStore(clock, garbage_grace_seconds=0)
-    await made.open()
-    yield made
-    await made.close()
-
-
-def layout_of(number=1):
-    run = Run(number, os.urandom(16), 0, 1)
-    return ObjectLayout((Segment(10, 4, 2, 1 << 20, 1 << 17, (run,), bytes(4)),))
-
-
-def version_of(etag="a" * 32, layout=None):
-    return NewVersion(size=10, etag=etag, owner="1" * 12, attributes=Attributes(), layout=layout or layout_of())
-
-
-async def bucket_of(store, name="bucket", versioning=Versioning.OFF):
-    bucket = BucketRecord(
-        name=name, bucket_id=os.urandom(16), owner="1" * 12, region="us-east-1", created_us=1, versioning=versioning
-    )
-    await store.create_bucket(bucket)
-    return bucket
-
-
-async def put(store, bucket, key, condition=NO_CONDITION, repairs=(), **version):
-    return await store.commit(await store.begin(bucket, key), version_of(**version), condition, repairs)
-
-
-async def garbage_of(store):
-    return [note.layout for note in await store.due_garbage(1 << 62, 1000)]
-
-
-async def keys_of(store, bucket):
-    return [row.key for row in await store.scan(bucket.bucket_id, b"", None, 1000)]
 
 
 async def test_one_of_many_creators_gets_the_name(store):
@@ -450,6 +393,26 @@ def test_a_file_of_a_newer_schema_is_refused(tmp_path):
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 7")
     assert "newer schema (7)" in refusal_of(path)
+
+
+def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path):
+    path = tmp_path / "metadata.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.executescript(MIGRATIONS[1])
+        connection.execute("PRAGMA user_version = 1")
+
+    async def use():
+        store = EmbeddedStore(str(path), SystemClock(), garbage_grace_seconds=0)
+        await store.open()
+        try:
+            await put(store, await bucket_of(store), b"k", event=b"told")
+            return await store.event_count()
+        finally:
+            await store.close()
+
+    assert asyncio.run(use()) == 1
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
 
 
 def test_a_directory_that_is_not_there_or_not_writable_is_refused(tmp_path, monkeypatch):

@@ -102,12 +102,23 @@ def test_addresses_that_are_none():
             address("localhost", path, DOMAINS)
 
 
-def test_no_request_reaches_into_the_namespace_of_a_tenant():
-    for host, path in (("localhost", b"/blue:photos/k"), ("localhost", b"/blue%3Aphotos/k"), ("blue%3Aphotos.localhost", b"/k")):
-        with pytest.raises(S3Fault, match="InvalidBucketName"):
-            address(host, path, DOMAINS)
-    with pytest.raises(S3Fault, match="Invalid copy source bucket name"):
-        parse_source("blue:photos/k")
+@pytest.mark.parametrize(
+    ("path", "bucket"),
+    [(b"/blue:photos/k", "blue:photos"), (b"/blue%3Aphotos/k", "blue:photos"), (b"/:photos/k", ":photos")],
+)
+def test_a_bucket_of_another_namespace_is_addressed_by_its_tenant(path, bucket):
+    assert address("localhost", path, ()) == (bucket, b"k")
+
+
+@pytest.mark.parametrize("name", ["a:b:photos", "Blue:photos", "-blue:photos", "blue:", f"{'a' * 64}:photos"])
+def test_what_is_no_tenant_is_no_bucket(name):
+    with pytest.raises(S3Fault, match="InvalidBucketName"):
+        address("localhost", f"/{name}/k".encode(), ())
+
+
+def test_a_host_names_no_tenant():
+    with pytest.raises(S3Fault, match="InvalidBucketName"):
+        address("blue%3Aphotos.localhost", b"/k", ("localhost",))
 
 
 @given(key=st.text(min_size=1, max_size=40).filter(lambda key: len(key.encode(errors="replace")) <= 1024))

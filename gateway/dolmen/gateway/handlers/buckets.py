@@ -8,6 +8,7 @@ from dolmen.gateway.auth.accounts import stored_bucket_name
 from dolmen.gateway.handlers.attributes import refuse_acls
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import save_all
+from dolmen.gateway.handlers.object_lock import refuse_suspension
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import BucketRecord, Versioning
 from dolmen.gateway.metadata.store import SCAN_ROWS_MAX
@@ -30,7 +31,7 @@ from dolmen.gateway.s3.model.outputs_generated import (
     ListBucketsOutput,
     Owner,
 )
-from dolmen.gateway.s3.names import check_bucket_name
+from dolmen.gateway.s3.names import check_bucket_name, split_tenant
 from dolmen.gateway.s3.render import Response, render
 
 LIST_BUCKETS_MAX = 10_000  # S3's page limit
@@ -94,8 +95,6 @@ def _continue_after(token: str) -> str:
 
 def _refuse_unsupported(given: CreateBucketInput) -> None:
     """What would have to be kept and cannot be yet: better refused than forgotten."""
-    if given.object_lock_enabled_for_bucket:
-        raise S3Fault("NotImplemented", fields=(("Header", "x-amz-bucket-object-lock-enabled"),))
     if given.object_ownership not in (None, "BucketOwnerEnforced"):
         raise S3Fault("NotImplemented", fields=(("Header", "x-amz-object-ownership"),))
     wanted = given.create_bucket_configuration
@@ -105,7 +104,10 @@ def _refuse_unsupported(given: CreateBucketInput) -> None:
 
 async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html"""
-    check_bucket_name(call.bucket_name)
+    tenant, name = split_tenant(call.bucket_name)
+    if tenant not in (None, call.account.tenant):
+        raise S3Fault("AccessDenied")  # buckets are made in one's own namespace
+    check_bucket_name(name)
     services = call.services
     wanted = given.create_bucket_configuration
     constraint = wanted.location_constraint if wanted is not None else None
@@ -121,6 +123,8 @@ async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
             owner=call.account.account_id,
             region=services.region,
             created_us=now_us,
+            versioning=Versioning.ENABLED if given.object_lock_enabled_for_bucket else Versioning.OFF,
+            object_lock=bool(given.object_lock_enabled_for_bucket),
         )
     )
     return render(call.operation, CreateBucketOutput(location=f"/{call.bucket_name}"))
@@ -168,5 +172,5 @@ async def put_bucket_versioning(call: Call, given: PutBucketVersioningInput) -> 
     if wanted.mfa_delete == "Enabled":
         raise S3Fault("NotImplemented", "MFA delete is not implemented.")
     state = Versioning.ENABLED if wanted.status == "Enabled" else Versioning.SUSPENDED
-    await save_all(call, {}, versioning=state)
+    await save_all(call, {}, check=refuse_suspension if state is Versioning.SUSPENDED else None, versioning=state)
     return Response(200, [], b"")

@@ -74,7 +74,7 @@ class Lock(msgspec.Struct, frozen=True, array_like=True):
 
     mode: str = ""  # "GOVERNANCE", "COMPLIANCE", "" without retention
     until_us: int = 0
-    legal_hold: bool = False
+    legal_hold: bool | None = None  # None: never set, which S3 tells apart from off
 
 
 class Encryption(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -97,6 +97,7 @@ class MutablePart(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True)
     acl: bytes = b""
     lock: Lock | None = None
     encryption: Encryption | None = None
+    restored_until_us: int = 0  # of archived classes: how long clients are told of a restored copy
 
 
 class VersionRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 from dolmen.gateway.s3.fault import S3Fault
-from dolmen.gateway.s3.names import KEY_BYTES_MAX, is_bucket_name
+from dolmen.gateway.s3.names import KEY_BYTES_MAX, is_bucket_name, split_tenant
 
 _VERSION = "?versionId="
 
 
 def parse_source(value: str) -> tuple[str, bytes, str | None]:
-    """(bucket, key, version id) of ``[/]bucket/key[?versionId=ID]``; raises InvalidArgument.
+    """(bucket, key, version id) of ``[/]bucket/key[?versionId=ID]``; the bucket may be ``tenant:bucket``. Raises InvalidArgument.
 
     Bucket and key are percent-decoded once; ``+`` means a space, as AWS reads this header (a plus is ``%2B``). A ``?`` that
     does not begin ``?versionId=`` belongs to the key: some clients do not encode it.
@@ -28,7 +28,7 @@ def parse_source(value: str) -> tuple[str, bytes, str | None]:
         key.decode()
     except UnicodeDecodeError as error:
         raise _fault("Invalid copy source encoding", value) from error
-    if not is_bucket_name(bucket):
+    if not is_bucket_name(split_tenant(bucket)[1]):
         raise _fault("Invalid copy source bucket name", value)
     if len(key) > KEY_BYTES_MAX:
         raise _fault("Invalid copy source object key", value)

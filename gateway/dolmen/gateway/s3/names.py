@@ -16,9 +16,10 @@ from dolmen.gateway.s3.fault import S3Fault
 
 KEY_BYTES_MAX = 1024  # AWS's limit
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)  # 3 to 63 characters
-# What may be asked for: names of old buckets of AWS too (they answer NoSuchBucket). Never a ":": "tenant:name" is how the
-# metadata keeps the buckets of tenants, and a request must not reach into another namespace.
-_ADDRESSABLE = re.compile(r"[A-Za-z0-9._-]{1,255}", re.ASCII)
+# What may be asked for: names of old buckets of AWS too (they answer NoSuchBucket). "tenant:name" is a bucket in the namespace
+# of a tenant, ":name" one in the default namespace; whether the caller may reach it is for the permissions to say.
+_TENANT = r"(?:(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)?:)?"
+_ADDRESSABLE = re.compile(_TENANT + r"[A-Za-z0-9._-]{1,255}", re.ASCII)
 _IP_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}", re.ASCII)
 _RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -33,6 +34,12 @@ def is_bucket_name(name: str) -> bool:
         and not name.startswith(_RESERVED_PREFIXES)
         and not name.endswith(_RESERVED_SUFFIXES)
     )
+
+
+def split_tenant(name: str) -> tuple[str | None, str]:
+    """(tenant, bucket) of "tenant:bucket"; ("", bucket) of ":bucket"; (None, bucket) when no namespace is named."""
+    tenant, colon, bucket = name.rpartition(":")
+    return (tenant if colon else None), bucket
 
 
 def check_bucket_name(name: str) -> None:
@@ -61,7 +68,7 @@ def address(host: str, raw_path: bytes, domains: Collection[str]) -> tuple[str |
     lower-case names under which ``bucket.domain`` is the virtual-host style; every other host is path style. Raises as
     ``check_key``, and InvalidBucketName for what no bucket was ever called (CreateBucket is stricter: ``check_bucket_name``).
     """
-    bucket = _host_bucket(host, domains) if domains else None
+    bucket = host_bucket(host, domains)
     path = raw_path.removeprefix(b"/")
     if bucket is None:
         if not path:
@@ -78,8 +85,10 @@ def address(host: str, raw_path: bytes, domains: Collection[str]) -> tuple[str |
     return bucket, check_key(unquote_to_bytes(path) if b"%" in path else path)
 
 
-def _host_bucket(host: str, domains: Collection[str]) -> str | None:
-    """``bucket`` of ``bucket.domain[:port]``; the longest domain wins when one is part of another."""
+def host_bucket(host: str, domains: Collection[str]) -> str | None:
+    """``bucket`` of ``bucket.domain[:port]``, None in the path style; the longest domain wins when one is part of another."""
+    if not domains:
+        return None
     name = host.strip().lower()
     if not name.startswith("["):  # an IPv6 address is never a bucket's host
         name = name.partition(":")[0]

@@ -7,7 +7,7 @@ import msgspec
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.decide import Change, check_condition, check_unlocked, current_of, next_seq
 from dolmen.gateway.metadata.embedded import events
-from dolmen.gateway.metadata.embedded.objects import apply, exact, head, note_garbage, versioning_of
+from dolmen.gateway.metadata.embedded.objects import apply, exact, head, note_garbage, rewrite, versioning_of
 from dolmen.gateway.metadata.embedded.writer import Transaction
 from dolmen.gateway.metadata.records import BucketRecord, Committed, Versioning, VersionRecord, WriteCondition
 from dolmen.gateway.metadata.store import BucketChanged, NoSuchKey, NoSuchVersion, ObjectChanged
@@ -34,10 +34,7 @@ def replace_data(
         raise ObjectChanged("the object was changed meanwhile")
     attributes = replace(found.attributes, storage_class=storage_class)
     changed = replace(found, attributes=attributes, layout=layout, mutable=replace(found.mutable, rev=found.mutable.rev + 1))
-    current = current_of(head(execute, bucket_id, record.key))
-    is_current = current is not None and current.seq == found.seq
-    before, after = (current, changed) if is_current else (current, current)
-    apply(execute, bucket_id, record.key, Change(before=before, after=after, added=changed), due_us)
+    rewrite(execute, bucket_id, changed, is_current=found.is_latest)
     if layout != found.layout:
         note_garbage(execute, found.layout, due_us)
     if event:

@@ -182,6 +182,17 @@ def apply(execute: Execute, bucket_id: bytes, key: bytes, change: Change, due_us
         note_garbage(execute, change.garbage, due_us)
 
 
+def rewrite(execute: Execute, bucket_id: bytes, record: VersionRecord, *, is_current: bool) -> None:
+    """The same version with another description: its row of truth, and the row of the listing when it is the current one."""
+    row = _encode(list_row(record))
+    execute(
+        "UPDATE versions SET row = ?, rest = ? WHERE bucket_id = ? AND key = ? AND slot = ?",
+        (row, _rest_of(record), bucket_id, record.key, slot_of(record)),
+    )
+    if is_current:
+        execute("UPDATE listing SET row = ? WHERE bucket_id = ? AND key = ?", (row, bucket_id, record.key))
+
+
 def note_garbage(execute: Execute, layout: ObjectLayout, due_us: int) -> None:
     """Data to be deleted once ``due_us`` has passed."""
     if layout.segments:
