@@ -12,7 +12,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from functools import partial
 
 import uvicorn
 import uvloop
@@ -25,16 +25,22 @@ from dolmen.core.erasure import require_isal
 from dolmen.core.errors import ConfigError, DolmenError
 from dolmen.core.ids import StripeIds
 from dolmen.core.process import raise_file_limit, tune_gc, tune_malloc
-from dolmen.core.settings import Setting, at_least, boolean, parse
+from dolmen.core.settings import parse
 from dolmen.core.telemetry.admin import AdminServer
 from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.client import DatanodeClient
 from dolmen.gateway.auth.accounts import load_accounts
+from dolmen.gateway.delivery.access_logs import AccessLogs
+from dolmen.gateway.delivery.targets import targets_of
 from dolmen.gateway.door import FrontDoor
+from dolmen.gateway.handlers.log_delivery import deliver_log
 from dolmen.gateway.http import metrics
 from dolmen.gateway.http.protocol import S3Link
 from dolmen.gateway.iam.identities import Identities
-from dolmen.gateway.lifecycle.day import DAY_SETTING, SECOND_US
+from dolmen.gateway.kms.choose import KmsSettings, key_service
+from dolmen.gateway.kms.options import EncryptionOptions
+from dolmen.gateway.kms.service import ensure_keys
+from dolmen.gateway.lifecycle.day import SECOND_US
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
@@ -44,86 +50,10 @@ from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.stripe_write import StripeWriter
 from dolmen.gateway.permissions import Permissions
 from dolmen.gateway.services import Services
+from dolmen.gateway.settings import SETTINGS
 
 COPIES_MAX = 16  # CopyObject and UploadPartCopy at a time: their stripes fit into both budgets
 BACKLOG = 1024  # connections that wait for an accept: a burst of clients at the start of a test
-
-SETTINGS: tuple[Setting, ...] = (
-    Setting(flag="listen", help="Address of the S3 endpoint", unit="HOST:PORT"),
-    Setting(flag="listen-fd", help="Number of an inherited listening socket, instead of --listen", parse=at_least(0)),
-    Setting(flag="metadata", help="Where metadata is kept", unit="embedded:PATH", required=True),
-    Setting(flag="cluster-id", help="The cluster's id", unit="32 hex digits", required=True),
-    Setting(flag="cluster-key-file", help="File with the secret between the processes", unit="path", parse=Path, required=True),
-    Setting(flag="root-keys-file", help="TOML file with the root account's access key", unit="path", parse=Path, required=True),
-    Setting(flag="accounts", help="TOML file of declared accounts", unit="path", parse=Path),
-    Setting(flag="admin-listen", help="Address of health and metrics", unit="HOST:PORT or unix:PATH", required=True),
-    Setting(
-        flag="region",
-        help="The region that this endpoint is",
-        default="us-east-1",
-        reason="what SDKs sign for when nothing is configured",
-    ),
-    Setting(flag="domain", help="A domain below which bucket.domain addresses a bucket", unit="name", repeated=True),
-    Setting(
-        flag="sigv2",
-        help="Whether requests signed with Signature Version 2 are taken",
-        default=False,
-        unit="true or false",
-        reason="HMAC-SHA1 over part of the request: only for clients that know nothing else",
-        parse=boolean,
-    ),
-    Setting(
-        flag="garbage-grace-seconds",
-        help="How long data that was deleted or replaced stays readable for reads in flight",
-        default=900.0,
-        unit="seconds",
-        reason="a download that began before an overwrite goes on for so long; then its connection breaks, and the space is free",
-        parse=at_least(0, float),
-    ),
-    Setting(
-        flag="write-budget-bytes",
-        help="Memory for stripes on their way to disks, with their fragments",
-        default=38 << 20,
-        unit="bytes",
-        reason="12 stripes of large uploads at a time keep a core busy in 140 MiB a process; raise it for many slow clients",
-        parse=at_least(8 << 20),
-    ),
-    Setting(
-        flag="read-budget-bytes",
-        help="Memory for stripes read ahead of slow clients",
-        default=48 << 20,
-        unit="bytes",
-        reason="168 slow downloads at a time, 20 fast ones; keeps a process below 300 MiB",
-        parse=at_least(4 << 20),
-    ),
-    Setting(
-        flag="digest-threads",
-        help="Threads for the digests of large bodies",
-        default=2,
-        unit="threads",
-        reason="more threads than cores only wait for each other",
-        parse=at_least(1),
-    ),
-    Setting(
-        flag="keep-alive-seconds",
-        help="How long an idle client connection is kept",
-        default=75,
-        unit="seconds",
-        reason="above the 60 s of common load balancers, so that they close first",
-        parse=at_least(1),
-    ),
-    Setting(
-        flag="drain-seconds",
-        help="How long requests in flight may go on after SIGTERM",
-        default=20,
-        unit="seconds",
-        reason="below the 30 s that Kubernetes waits",
-        parse=at_least(0),
-    ),
-    DAY_SETTING,
-    Setting(flag="log-level", help="debug, info, warning or error", default="info"),
-)
-
 
 def open_metadata(url: str, clock: Clock, grace_seconds: float) -> MetadataStore:
     """Choose the backend by its URL: ``embedded:PATH``. Raises ``ConfigError``."""
@@ -131,6 +61,18 @@ def open_metadata(url: str, clock: Clock, grace_seconds: float) -> MetadataStore
     if kind == "embedded" and rest:
         return EmbeddedStore(rest, clock, garbage_grace_seconds=grace_seconds)
     raise ConfigError(f"metadata {url!r} is not of the form embedded:PATH")
+
+
+def kms_settings(settings: argparse.Namespace) -> KmsSettings:
+    """The part of the settings that is about keys."""
+    return KmsSettings(
+        keyring_file=settings.encryption_key_file,
+        vault_url=settings.kms_vault_url,
+        vault_token_file=settings.kms_vault_token_file,
+        vault_mount=settings.kms_vault_mount,
+        vault_namespace=settings.kms_vault_namespace,
+        vault_ca_file=settings.kms_vault_ca_file,
+    )
 
 
 def _listener(settings: argparse.Namespace) -> socket.socket:
@@ -184,6 +126,9 @@ class Gateway:
         accounts = load_accounts(settings.root_keys_file, settings.accounts)
         iam_key = hmac.digest(read_cluster_key(settings.cluster_key_file), b"dolmen/iam", "sha256")
         identities = Identities(accounts, self._store, iam_key, clock)
+        targets = targets_of(settings.notification_target, settings.notification_token_file)
+        self._access_log = AccessLogs(clock, settings.access_log_seconds)
+        self._kms = key_service(kms_settings(settings), self._store, clock)
         self._services = Services(
             store=self._store,
             cluster=self._cluster,
@@ -198,6 +143,16 @@ class Gateway:
             region=settings.region,
             domains=tuple(settings.domain),
             sigv2=settings.sigv2,
+            website_domains=tuple(settings.website_domain),
+            encryption=EncryptionOptions(
+                keys=self._kms,
+                default_algorithm=settings.default_encryption[0],
+                default_key=settings.default_encryption[1],
+                customer_keys_need_tls=settings.sse_c_needs_tls,
+                region=settings.region,
+            ),
+            access_log=self._access_log,
+            notification_targets=targets,
             lifecycle_day_us=settings.lifecycle_day_seconds * SECOND_US,
         )
         self._listener = _listener(settings)
@@ -213,8 +168,15 @@ class Gateway:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(ThreadPoolExecutor(self._settings.digest_threads, thread_name_prefix="digest"))
         await self._store.open()
+        if self._kms is not None:
+            await ensure_keys(self._kms, self._settings.kms_keys)
         await self._cluster.refresh()
-        background = [loop.create_task(self._cluster.follow()), loop.create_task(self._damage.run())]
+        deliver = partial(deliver_log, self._services)
+        background = [
+            loop.create_task(self._cluster.follow()),
+            loop.create_task(self._damage.run()),
+            loop.create_task(self._access_log.run(deliver)),
+        ]
         admin = AdminServer(self._settings.admin_listen, self._ready)
         await admin.start()
         server = _Server(self._config())
@@ -233,6 +195,9 @@ class Gateway:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await self._access_log.flush(deliver)
+            if self._kms is not None:
+                await self._kms.close()
             await self._client.close()
             await self._store.close()
             await admin.stop()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dolmen.gateway.auth.principal import Principal
+from dolmen.gateway.auth.sigv4 import Signed
 from dolmen.gateway.http.request import Request
+from dolmen.gateway.http.send import Streamed
 from dolmen.gateway.metadata.records import BucketRecord
+from dolmen.gateway.s3.render import Response
 
 UNROUTED = "Unrouted"  # the operation's name in metrics and logs until it is known
 
@@ -22,7 +25,10 @@ class Attempt:
     principal: Principal | None = None
     found_bucket: BucketRecord | None = None
     operation: str = UNROUTED
-    answered: bool = False
+    signed: Signed | None = None
+    answer: Response | Streamed | None = None
+    answered_seconds: float = 0.0  # when the answer began; 0 before
+    error_code: str = ""
 
     @property
     def key_text(self) -> str:

@@ -7,12 +7,13 @@ HTTP, carries the rest (``rest``).
 from __future__ import annotations
 
 import time
+
 from dolmen.core.errors import ClientFault, Corruption, DolmenError, Unavailable
 from dolmen.core.telemetry.log import get_logger
-from dolmen.gateway.admission import Admission, Asked
-from dolmen.gateway.auth.principal import Principal
+from dolmen.gateway.access_note import note_request
+from dolmen.gateway.admission import Admission
+from dolmen.gateway.attempt import Attempt
 from dolmen.gateway.auth.sigv4 import Signed
-from dolmen.gateway.attempt import UNROUTED, Attempt
 from dolmen.gateway.form_door import FormDoor
 from dolmen.gateway.handlers import post_object
 from dolmen.gateway.handlers.cors import preflight, response_headers
@@ -22,7 +23,6 @@ from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.request import ClientGone, Receive, Request, Scope, Send
 from dolmen.gateway.http.send import HOST_ID, Streamed, send_response, send_stream
 from dolmen.gateway.http.translate import fault_of
-from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.query_door import is_query_request, serve_query
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.names import address, check_key
@@ -80,7 +80,7 @@ class FrontDoor:
             answer = await self._answer(attempt)
             if "origin" in attempt.request.headers:
                 answer.headers.extend(response_headers(attempt.found_bucket, attempt.request))
-            attempt.answered = True
+            attempt.answered_seconds, attempt.answer = time.perf_counter(), answer
             status = answer.status
             if isinstance(answer, Streamed):
                 await send_stream(send, attempt.request, answer)
@@ -93,13 +93,14 @@ class FrontDoor:
         finally:
             metrics.IN_FLIGHT.dec()
             metrics.count(attempt.operation, status, time.perf_counter() - attempt.began_seconds)
+            note_request(self._services, attempt, status)
 
     async def _answer(self, attempt: Attempt) -> Response | Streamed:
         services, request = self._services, attempt.request
         if request.method == "OPTIONS":
             return await self._preflight(attempt)
         asked = await self._admission.identify(request)
-        attempt.principal = asked.principal
+        attempt.principal, attempt.signed = asked.principal, asked.signed
         if request.raw_query:
             request.parse_query()
             if asked.signed is not None and asked.signed.presigned:
@@ -129,9 +130,11 @@ class FrontDoor:
             return await handler_of(operation.name)(call, given)
         except S3Fault as fault:
             # Whether a key exists is told to those only who may list the bucket.
-            if fault.code == "NoSuchKey" and operation.name in READS and not (await call.allowed("s3:ListBucket", call.bucket)).allowed:
-                raise S3Fault("AccessDenied") from fault
-            raise
+            if fault.code != "NoSuchKey" or operation.name not in READS:
+                raise
+            if (await call.allowed("s3:ListBucket", call.bucket)).allowed:
+                raise
+            raise S3Fault("AccessDenied") from fault
 
     async def _preflight(self, attempt: Attempt) -> Response:
         attempt.operation = "Preflight"
@@ -154,7 +157,7 @@ class FrontDoor:
     async def _failed(self, attempt: Attempt, error: Exception, send: Send) -> int:
         """Tell the client; once an answer has begun, the only honest thing left is to break the connection."""
         self._note(attempt, error)
-        if attempt.answered:
+        if attempt.answered_seconds:
             raise BrokenAnswer from error
         fault = fault_of(
             error, attempt.bucket or "", attempt.key_text, attempt.principal.account.account_id if attempt.principal else ""
@@ -177,6 +180,7 @@ class FrontDoor:
     async def _refuse(self, attempt: Attempt, fault: S3Fault, send: Send) -> None:
         request = attempt.request
         metrics.ERRORS.labels(attempt.operation, fault.code).inc()
+        attempt.error_code = fault.code
         response = render_fault(
             fault, resource=attempt.resource, request_id=request.request_id, host_id=HOST_ID
         )

@@ -42,7 +42,7 @@ class FormDoor:
     ) -> Call:
         """The call of this upload, with s3:PutObject granted. ``headers``: the form's fields. Raises NoSuchBucket, AccessDenied."""
         attempt, admission = self._attempt, self._admission
-        attempt.principal, attempt.key = principal, check_key(key)
+        attempt.principal, attempt.signed, attempt.key = principal, signed, check_key(key)
         facts = admission.facts(attempt.request, signed, headers, tags)
         call = admission.call(attempt.request, Asked(signed, principal), self._operation, facts)
         call.bucket_name, call.key, call.streamed_body = attempt.bucket or "", key, body

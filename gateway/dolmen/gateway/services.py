@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dolmen.core.clock import Clock
 from dolmen.core.ids import StripeIds
+from dolmen.gateway.delivery.access_logs import AccessLogs
+from dolmen.gateway.delivery.targets import Target
 from dolmen.gateway.iam.identities import Identities
+from dolmen.gateway.kms.options import EncryptionOptions
 from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
@@ -35,7 +39,11 @@ class Services:
     region: str
     domains: tuple[str, ...]
     sigv2: bool
-    lifecycle_day_us: int = 86_400_000_000  # how long a day of lifecycle rules is
+    website_domains: tuple[str, ...]
+    encryption: EncryptionOptions
+    access_log: AccessLogs
+    notification_targets: Mapping[str, Target]
+    lifecycle_day_us: int  # how long a day of lifecycle rules is
 
     def segment_writer(self, bucket: BucketRecord, key: bytes, write_id: bytes, part_number: int = 0) -> SegmentWriter:
         """A writer for one body of ``key``; ``write_id`` is the intent's, or fresh for a part."""

@@ -8,8 +8,7 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from dolmen.gateway.auth.accounts import Account, Accounts
-from dolmen.gateway.auth.sigv4 import SignedRequest
+from dolmen.gateway.auth.sigv4 import SignedRequest, claim_request, verify
 
 ACCESS_KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -17,8 +16,14 @@ REGION = "eu-dolmen-1"
 HOST = "s3.example.com:9000"
 NOW = datetime.datetime(2026, 11, 24, 6, 55, 57, tzinfo=datetime.UTC)
 NOW_US = int(NOW.timestamp()) * 1_000_000
-ALICE = Account("123456789012", "a" * 64, "alice", "alice@example.com")
-ACCOUNTS = Accounts({ACCESS_KEY: (ALICE, SECRET)}, {ALICE.account_id: ALICE})
+DOMAINS = ("s3.example.com",)
+
+
+def authenticate(request, now_us=NOW_US, region=REGION, secret=SECRET, **options):
+    """Both halves of the judgement, as the front door puts them together; None for an anonymous request."""
+    body_sha256 = options.pop("body_sha256", "")
+    claimed = claim_request(request, now_us, region, options.pop("services", ("s3",)), **options)
+    return None if claimed is None else verify(request, claimed, secret, body_sha256)
 
 
 def as_received(method, url, headers):

@@ -8,7 +8,7 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 
-from dolmen.gateway.auth.sigv4 import STREAMING_UNSIGNED_TRAILER, UNSIGNED_PAYLOAD, authenticate
+from dolmen.gateway.auth.sigv4 import STREAMING_UNSIGNED_TRAILER, UNSIGNED_PAYLOAD
 from dolmen.gateway.s3.chunked import body_decoder
 from dolmen.gateway.s3.names import address
 
@@ -76,8 +76,8 @@ CALLS = {
 @pytest.mark.parametrize("style", ["path", "virtual"])
 def test_calls(signing, client, operation, style):
     request, _ = _caught(signing, client("http://s3.example.com:9000", style), operation, **CALLS[operation])
-    signed = authenticate(request, signing.ACCOUNTS, _now_us(), signing.REGION)
-    assert (signed.account, signed.region, signed.presigned) == (signing.ALICE, signing.REGION, False)
+    signed = signing.authenticate(request, _now_us(), signing.REGION)
+    assert (signed.access_key_id, signed.region, signed.presigned) == (signing.ACCESS_KEY, signing.REGION, False)
     bucket, key = address(request.headers["host"], request.raw_path, frozenset({"s3.example.com"}))
     assert bucket == (None if operation == "list_buckets" else "bucket")
     assert key == (KEY.encode() if "Key" in CALLS[operation] else None)
@@ -97,7 +97,7 @@ def test_presigned_urls(signing, client, operation, style):
     signed_headers += {"get_object": [("range", "bytes=0-1")], "head_object": [("if-match", '"abc"')]}.get(operation, [])
     wanted = url.partition("X-Amz-SignedHeaders=")[2].partition("&")[0].split("%3B")
     request = signing.as_received(method, url, [pair for pair in signed_headers if pair[0].lower() in wanted])
-    signed = authenticate(request, signing.ACCOUNTS, _now_us(), signing.REGION)
+    signed = signing.authenticate(request, _now_us(), signing.REGION)
     assert (signed.presigned, signed.payload_hash) == (True, UNSIGNED_PAYLOAD)
 
 
@@ -109,7 +109,7 @@ def test_bodies_with_trailers(signing, client, size, algorithm):
         signing, client("https://s3.example.com"), "put_object",
         Bucket="bucket", Key=KEY, Body=io.BytesIO(data), ChecksumAlgorithm=algorithm,
     )  # fmt: skip
-    signed = authenticate(request, signing.ACCOUNTS, _now_us(), signing.REGION)
+    signed = signing.authenticate(request, _now_us(), signing.REGION)
     assert signed.payload_hash == STREAMING_UNSIGNED_TRAILER
     decoder = body_decoder(signed, request.headers)
     decoded = b"".join(bytes(piece) for start in range(0, len(body), 65536) for piece in decoder.feed(body[start : start + 65536]))

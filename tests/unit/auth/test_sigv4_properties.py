@@ -7,7 +7,7 @@ from botocore.utils import percent_encode, percent_encode_sequence
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from dolmen.gateway.auth.sigv4 import UNSIGNED_PAYLOAD, authenticate, canonical_path
+from dolmen.gateway.auth.sigv4 import UNSIGNED_PAYLOAD, canonical_path
 from dolmen.gateway.s3.fault import S3Fault
 
 EXAMPLES = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -40,8 +40,10 @@ def _url(signing, key, query):
 @given(method=METHODS, key=KEYS, query=QUERIES, headers=HEADERS, region=st.sampled_from(["eu-dolmen-1", "", "us-east-1"]))
 def test_signed_by_header(signing, method, key, query, headers, region):
     request = signing.sign(method, _url(signing, key, query), headers.items(), region=region)
-    signed = authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION)
-    assert (signed.access_key_id, signed.account) == (signing.ACCESS_KEY, signing.ALICE)
+    signed = signing.authenticate(request)
+    assert (signed.access_key_id, signed.auth_type) == (signing.ACCESS_KEY, "REST-HEADER")
+    assert signed.signature_version == "AWS4-HMAC-SHA256"
+    assert signed.signature_age_us == 0
     assert (signed.region, signed.service, signed.presigned) == (region, "s3", False)
     assert {"host", "x-amz-date", "x-amz-content-sha256"} <= set(signed.signed_headers)
 
@@ -53,10 +55,11 @@ def test_signed_by_query(signing, method, key, query, headers, expires):
     request = signing.presign(method, _url(signing, key, dict(query).items()), headers.items(), expires=expires)
     last_us = signing.NOW_US + expires * 1_000_000
     for now_us in (signing.NOW_US, last_us):
-        signed = authenticate(request, signing.ACCOUNTS, now_us, signing.REGION)
-        assert (signed.account, signed.presigned, signed.payload_hash) == (signing.ALICE, True, UNSIGNED_PAYLOAD)
+        signed = signing.authenticate(request, now_us, signing.REGION)
+        assert (signed.presigned, signed.payload_hash, signed.auth_type) == (True, UNSIGNED_PAYLOAD, "REST-QUERY-STRING")
+        assert signed.signature_age_us == now_us - signing.NOW_US
     with pytest.raises(S3Fault) as caught:
-        authenticate(request, signing.ACCOUNTS, last_us + 1, signing.REGION)
+        signing.authenticate(request, last_us + 1, signing.REGION)
     assert (caught.value.code, caught.value.message) == ("AccessDenied", "Request has expired")
 
 
@@ -66,7 +69,7 @@ def test_path_signed_as_it_is_sent(signing, key, presigned):
     """Some signers take the path from the URL without encoding it: the bytes on the wire are what was signed."""
     url = f"http://{signing.HOST}/bucket/{key.replace(' ', '%20')}"
     request = (signing.presign if presigned else signing.sign)("GET", url)
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION).account is signing.ALICE
+    assert signing.authenticate(request).access_key_id == signing.ACCESS_KEY
 
 
 @EXAMPLES
@@ -149,9 +152,9 @@ def _tampered(request, part, position, by):
 def test_any_change_is_refused(signing, key, query, headers, presigned, part, position, by):
     url = _url(signing, key, dict(query).items())
     request = (signing.presign if presigned else signing.sign)("GET", url, headers.items())
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION) is not None
+    assert signing.authenticate(request) is not None
     with pytest.raises(S3Fault):
-        authenticate(_tampered(request, part, position, by), signing.ACCOUNTS, signing.NOW_US, signing.REGION)
+        signing.authenticate(_tampered(request, part, position, by), signing.NOW_US, signing.REGION)
 
 
 @EXAMPLES
@@ -160,7 +163,7 @@ def test_the_method_is_signed(signing, method, presigned):
     request = (signing.presign if presigned else signing.sign)("GET", _url(signing, "k", []))
     request.method = method
     with pytest.raises(S3Fault, match="SignatureDoesNotMatch"):
-        authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION)
+        signing.authenticate(request)
 
 
 @EXAMPLES
@@ -179,7 +182,7 @@ def test_no_authorization_header_crashes(signing, text):
     request = signing.sign("GET", _url(signing, "k", []))
     request.headers["authorization"] = text
     with pytest.raises(S3Fault):
-        authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION)
+        signing.authenticate(request)
 
 
 @EXAMPLES
@@ -199,8 +202,8 @@ def test_no_authorization_header_crashes(signing, text):
 def test_no_presigned_query_crashes(signing, query):
     request = signing.as_received("GET", _url(signing, "k", query), [])
     if not {"X-Amz-Algorithm", "X-Amz-Signature"} & dict(query).keys():
-        assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION) is None
+        assert signing.authenticate(request) is None
         return
     with pytest.raises(S3Fault) as caught:
-        authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION)
+        signing.authenticate(request)
     assert caught.value.status in (400, 403)

@@ -7,7 +7,7 @@ import hashlib
 import botocore.auth
 import pytest
 
-from dolmen.gateway.auth.sigv4 import QUERY_PAIRS_MAX, authenticate
+from dolmen.gateway.auth.sigv4 import QUERY_PAIRS_MAX, claim_request, verify
 from dolmen.gateway.s3.fault import S3Fault
 
 MINUTE_US = 60 * 1_000_000
@@ -29,7 +29,7 @@ def url(signing):
 
 def refused(signing, request, now_us=None, region=None):
     with pytest.raises(S3Fault) as caught:
-        authenticate(request, signing.ACCOUNTS, signing.NOW_US if now_us is None else now_us, region or signing.REGION)
+        signing.authenticate(request, signing.NOW_US if now_us is None else now_us, region or signing.REGION)
     return caught.value
 
 
@@ -51,13 +51,13 @@ def with_query(signing, url, name, value):
 
 def test_without_a_signature_it_is_anonymous(signing, url):
     request = signing.as_received("GET", url + "?prefix=a&X-Amz-Date=1", [("x-amz-content-sha256", "UNSIGNED-PAYLOAD")])
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION) is None
+    assert signing.authenticate(request) is None
 
 
-def test_unknown_key(signing, url):
-    fault = refused(signing, with_authorization(signing, url, lambda text: text.replace("AKIA", "BKIA")))
-    assert (fault.code, fault.status) == ("InvalidAccessKeyId", 403)
-    assert fault.fields == (("AWSAccessKeyId", "BKIAIOSFODNN7EXAMPLE"),)
+def test_the_key_that_is_claimed(signing, url):
+    """Whose it is decides the front door; the signature does not cover the id, so the id is what was signed with its secret."""
+    request = with_authorization(signing, url, lambda text: text.replace("AKIA", "BKIA"))
+    assert claim_request(request, signing.NOW_US, signing.REGION).access_key_id == "BKIAIOSFODNN7EXAMPLE"
 
 
 def test_wrong_secret_tells_what_was_computed(signing, url):
@@ -131,7 +131,7 @@ def test_components_in_another_order_and_without_blanks(signing, url):
         return kind + " " + ",".join(reversed(rest.split(", ")))
 
     request = with_authorization(signing, url, turned)
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION).account is signing.ALICE
+    assert signing.authenticate(request).access_key_id == signing.ACCESS_KEY
 
 
 @pytest.mark.parametrize("presigned", [False, True])
@@ -141,7 +141,7 @@ def test_wrong_region_names_the_right_one(signing, url, presigned):
     assert fault.message.endswith("the region 'ap-south-1' is wrong; expecting 'eu-dolmen-1'")
     assert fault.fields == (("Region", "eu-dolmen-1"),)
     assert fault.code == ("AuthorizationQueryParametersError" if presigned else "AuthorizationHeaderMalformed")
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, "ap-south-1").region == "ap-south-1"
+    assert signing.authenticate(request, signing.NOW_US, "ap-south-1").region == "ap-south-1"
 
 
 def test_a_signature_is_bound_to_its_region_and_day(signing, url):
@@ -161,7 +161,7 @@ def test_clock_skew(signing, url, minutes):
         ("MaxAllowedSkewMilliseconds", "900000"),
     )
     limit_us = signing.NOW_US + (15 if minutes > 0 else -15) * MINUTE_US
-    assert authenticate(request, signing.ACCOUNTS, limit_us, signing.REGION) is not None
+    assert signing.authenticate(request, limit_us, signing.REGION) is not None
 
 
 @pytest.mark.parametrize("value", ["", "now", "20261124T065557", "20261324T065557Z", "20260230T065557Z", "20261124T246060Z"])
@@ -175,7 +175,7 @@ def test_dates_that_are_none(signing, url, value):
 def test_the_date_header_serves_when_there_is_no_other(signing, url):
     request = signing.sign("GET", url, [("Date", email.utils.format_datetime(signing.NOW, usegmt=True))])
     assert "x-amz-date" not in request.headers
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION).timestamp == "20261124T065557Z"
+    assert signing.authenticate(request).timestamp == "20261124T065557Z"
     del request.headers["date"]
     assert refused(signing, request).code == "AccessDenied"
 
@@ -191,7 +191,7 @@ def test_x_amz_headers_must_be_signed(signing, url, presigned):
     assert fault.message == "There were headers present in the request which were not signed"
     assert fault.fields == (("HeadersNotSigned", "x-amz-copy-source, x-amz-acl"),)
     request.raw_headers = [pair for pair in request.raw_headers if pair[0] not in (b"x-amz-copy-source", b"x-amz-acl")]
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION) is not None
+    assert signing.authenticate(request) is not None
 
 
 def test_host_must_be_signed(signing, url):
@@ -212,7 +212,7 @@ def test_repeated_headers_are_joined(signing, url):
     request = signing.sign("GET", url, [("x-amz-meta-a", "1,2")])
     request.raw_headers = [pair for pair in request.raw_headers if pair[0] != b"x-amz-meta-a"]
     request.raw_headers += [(b"x-amz-meta-a", b"1 "), (b"x-amz-meta-a", b"\t2")]
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION) is not None
+    assert signing.authenticate(request) is not None
 
 
 def test_payload_hash_is_required_and_judged(signing, url):
@@ -312,7 +312,7 @@ def test_presigned_expired_and_not_yet_valid(signing, url):
     assert fault.fields == (
         ("X-Amz-Expires", "60"), ("Expires", "2026-11-24T06:56:57Z"), ("ServerTime", "2026-11-24T06:56:58Z"),
     )  # fmt: skip
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US - 15 * MINUTE_US, signing.REGION) is not None
+    assert signing.authenticate(request, signing.NOW_US - 15 * MINUTE_US, signing.REGION) is not None
     fault = refused(signing, request, signing.NOW_US - 15 * MINUTE_US - 1)
     assert (fault.code, fault.message) == ("AccessDenied", "Request is not valid yet")
 
@@ -325,23 +325,82 @@ def test_a_plus_is_a_space_and_only_that(signing, url):
     """Else a URL signed for "a+b" would also be good for "a b", which the parser of the query reads."""
     request = signing.presign("GET", url + "?prefix=a%20b")
     request.raw_query = request.raw_query.replace(b"a%20b", b"a+b")
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION) is not None
+    assert signing.authenticate(request) is not None
     request = signing.presign("GET", url + "?prefix=a%2Bb")
     request.raw_query = request.raw_query.replace(b"a%2Bb", b"a+b")
     assert refused(signing, request).code == "SignatureDoesNotMatch"
 
 
 @pytest.mark.parametrize("presigned", [False, True])
-def test_session_tokens_are_not_ignored(signing, url, presigned):
+def test_session_tokens_are_told_and_signed(signing, url, presigned):
     request = (signing.presign if presigned else signing.sign)("GET", url, token="some/token")
-    fault = refused(signing, request)
-    assert (fault.code, fault.fields) == ("InvalidToken", (("Token-0", "some/token"),))
+    claimed = claim_request(request, signing.NOW_US, signing.REGION)
+    assert claimed.security_token == "some/token"
+    assert verify(request, claimed, signing.SECRET).access_key_id == signing.ACCESS_KEY
+    if presigned:
+        request.raw_query = request.raw_query.replace(b"token", b"other")
+    else:
+        request.raw_headers = [(name, value.replace(b"some/token", b"some/other")) for name, value in request.raw_headers]
+    assert refused(signing, request).code == "SignatureDoesNotMatch"
+
+
+def test_a_token_must_be_signed(signing, url):
+    for request in (signing.sign("GET", url), signing.presign("GET", url)):
+        request.raw_headers.append((b"x-amz-security-token", b"stolen"))
+        request.headers["x-amz-security-token"] = "stolen"
+        assert refused(signing, request).fields == (("HeadersNotSigned", "x-amz-security-token"),)
+
+
+@pytest.mark.parametrize("service", ["iam", "sts"])
+@pytest.mark.parametrize("presigned", [False, True])
+def test_other_services_sign_the_digest_of_the_body(signing, url, service, presigned):
+    auth = botocore.auth.SigV4QueryAuth if presigned else botocore.auth.SigV4Auth
+    body = b"" if presigned else b"Action=GetCallerIdentity&Version=2011-06-15"
+    options = {"auth": auth, "service": service, "region": "us-east-1", "data": body} | ({"expires": 60} if presigned else {})
+    request = signing.sign("GET" if presigned else "POST", f"http://{signing.HOST}/", **options)
+    claimed = claim_request(request, signing.NOW_US, signing.REGION)
+    assert (claimed.service, claimed.region, claimed.payload_hash, claimed.presigned) == (service, "us-east-1", "", presigned)
+    digest = hashlib.sha256(body).hexdigest()
+    assert verify(request, claimed, signing.SECRET, digest).payload_hash == digest
+    for wrong in ("", "UNSIGNED-PAYLOAD", hashlib.sha256(b"other").hexdigest()):
+        with pytest.raises(S3Fault, match="SignatureDoesNotMatch"):
+            verify(request, claimed, signing.SECRET, wrong)
+
+
+def test_a_header_does_not_replace_the_digest_of_the_body_of_other_services(signing, url):
+    request = signing.sign("POST", f"http://{signing.HOST}/", service="sts")  # writes and signs x-amz-content-sha256
+    claimed = claim_request(request, signing.NOW_US, signing.REGION)
+    with pytest.raises(S3Fault, match="SignatureDoesNotMatch"):
+        verify(request, claimed, signing.SECRET, hashlib.sha256(b"Action=CreateUser").hexdigest())
+
+
+def test_a_scope_of_another_service_is_told(signing, url):
+    request = signing.sign("GET", url, service="ec2")
+    with pytest.raises(S3Fault, match="AuthorizationHeaderMalformed") as caught:
+        claim_request(request, signing.NOW_US, signing.REGION)
+    assert 'incorrect service "ec2". This endpoint belongs to "s3 or iam or sts".' in caught.value.message
+
+
+def test_signatures_are_compared_in_constant_time(signing, url, monkeypatch):
+    compared = []
+
+    def compare(left, right):
+        compared.append((left, right))
+        return left == right
+
+    monkeypatch.setattr("hmac.compare_digest", compare)
+    request = signing.sign("GET", url)
+    assert signing.authenticate(request)
+    assert [len(side) for side in compared[0]] == [64, 64]
+    compared.clear()
+    assert refused(signing, with_authorization(signing, url, lambda text: text[:-1] + "x")).code == "SignatureDoesNotMatch"
+    assert compared
 
 
 def test_presigned_payload_hash_from_the_signed_header(signing, url):
     digest = hashlib.sha256(b"body").hexdigest()
     request = signing.presign("PUT", url, [("x-amz-content-sha256", digest)])
-    assert authenticate(request, signing.ACCOUNTS, signing.NOW_US, signing.REGION).payload_hash == digest
+    assert signing.authenticate(request).payload_hash == digest
 
 
 def test_too_many_parameters(signing, url):
@@ -350,7 +409,11 @@ def test_too_many_parameters(signing, url):
 
 
 def test_secrets_are_not_shown(signing, url):
-    signed = authenticate(signing.sign("GET", url), signing.ACCOUNTS, signing.NOW_US, signing.REGION)
+    signed = signing.authenticate(signing.sign("GET", url), signing.NOW_US, signing.REGION)
     assert signed.signature not in repr(signed)
     assert repr(signed.signing_key) not in repr(signed)
-    assert signing.SECRET not in repr(signing.ACCOUNTS)
+    claimed = claim_request(signing.presign("GET", url, token="a/token"), signing.NOW_US, signing.REGION)
+    assert claimed.security_token == "a/token"
+    assert claimed.claim.signature not in repr(claimed)
+    assert "a/token" not in repr(claimed)
+    assert claimed.claim.signature not in repr(claimed.claim)

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dolmen.gateway.auth.accounts import Account
 from dolmen.gateway.auth.chunk_signature import ChunkSigner
 from dolmen.gateway.auth.sigv4 import Signed, signing_key
 from dolmen.gateway.s3.chunked import (
@@ -327,8 +326,7 @@ def test_bytes_behind_the_end():
 
 
 def _signed(payload_hash):
-    account = Account("1" * 12, "a" * 64, "a", "a@b")
-    return Signed("AK", account, "us-east-1", "s3", SEED, KEY, TIMESTAMP, SCOPE, payload_hash, False, ("host",))
+    return Signed("AK", "us-east-1", "s3", SEED, KEY, TIMESTAMP, SCOPE, payload_hash, False, ("host",))
 
 
 def test_body_decoder_of_each_kind():

@@ -5,6 +5,7 @@
     DIR/lock                held by the running supervisor (flock)
     DIR/dolmen.json         cluster id, scheme, number of disks: fixed when the directory is made
     DIR/cluster.key         secret between the processes, hex, mode 0600
+    DIR/encryption.key      keyring that wraps the keys of encrypted objects, mode 0600: without it they cannot be read
     DIR/root-keys.toml      generated access key of the root account, mode 0600
     DIR/disks/0 ...         one directory for each disk, owned by the datanodes
     DIR/metadata/           the embedded metadata store
@@ -14,6 +15,7 @@
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
 import secrets
@@ -32,6 +34,8 @@ from dolmen.core.errors import ConfigError
 STATE_FILE = "dolmen.json"
 LOCK_FILE = "lock"
 CLUSTER_KEY_FILE = "cluster.key"
+ENCRYPTION_KEY_FILE = "encryption.key"
+ENCRYPTION_KEY_BYTES = 32  # of AES-256
 ROOT_KEYS_FILE = "root-keys.toml"
 ADDRESSES_FILE = "run/dev.json"
 METADATA_FILE = "metadata/metadata.sqlite"
@@ -144,6 +148,10 @@ def prepare(directory: Path) -> None:
     key = directory / CLUSTER_KEY_FILE
     if not key.exists():
         write_durably(key, f"{secrets.token_hex(32)}\n".encode(), mode=0o600)
+    keyring = directory / ENCRYPTION_KEY_FILE
+    if not keyring.exists():
+        line = f"key-1:{base64.b64encode(secrets.token_bytes(ENCRYPTION_KEY_BYTES)).decode()}\n"
+        write_durably(keyring, line.encode(), mode=0o600)
 
 
 def root_keys(directory: Path, environ: Mapping[str, str]) -> RootKeys:

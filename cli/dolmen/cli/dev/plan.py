@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dolmen.cli.dev.home import CLUSTER_KEY_FILE, METADATA_FILE
+from dolmen.cli.dev.home import CLUSTER_KEY_FILE, ENCRYPTION_KEY_FILE, METADATA_FILE
 from dolmen.cli.dev.options import DevOptions, cores, parse_scheme
 from dolmen.core.errors import ConfigError
 
+ENV_ENCRYPTION_KEY_FILE = "DOLMEN_ENCRYPTION_KEY_FILE"
 LEASE_OWNER = "dolmen dev"  # the directory's lock says that there is one: a restarted process need not wait for the lease
 
 
@@ -93,6 +94,8 @@ def _datanode(index: int, count: int, disks: int, secret: tuple[str, ...]) -> Pr
 
 def _gateway(index: int, listen_fd: int, keys_fd: int, options: DevOptions, secret: tuple[str, ...]) -> ProcessSpec:
     accounts = ("--accounts", str(options.accounts)) if options.accounts else ()
+    # A keyring of the operator's own is named by the environment, which the gateway reads itself.
+    keyring = () if os.environ.get(ENV_ENCRYPTION_KEY_FILE) else ("--encryption-key-file", ENCRYPTION_KEY_FILE)
     domains = [argument for domain in options.domains for argument in ("--domain", domain)]
     return _process(
         f"gateway-{index}",
@@ -103,6 +106,7 @@ def _gateway(index: int, listen_fd: int, keys_fd: int, options: DevOptions, secr
             *("--metadata", f"embedded:{METADATA_FILE}"),
             *secret,
             *accounts,
+            *keyring,
             *("--root-keys-file", f"/proc/self/fd/{keys_fd}", "--region", options.region),
             *domains,
             *("--log-level", options.log_level),

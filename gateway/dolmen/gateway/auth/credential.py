@@ -88,7 +88,7 @@ def claim_of_header(text: str) -> Claim:
     for name in ("Credential", "SignedHeaders", "Signature"):
         if not parts.get(name):
             raise header_malformed(f"missing {name}.")
-    scope = _credential(parts["Credential"], header_malformed)
+    scope = scope_of(parts["Credential"], header_malformed)
     return Claim(*scope, _header_names(parts["SignedHeaders"]), parts["Signature"])
 
 
@@ -119,7 +119,7 @@ def claim_of_query(query: Mapping[bytes, str]) -> Claim:
     if algorithm != ALGORITHM:
         text = 'X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"'
         raise S3Fault("AuthorizationQueryParametersError", text)
-    scope = _credential(query[b"X-Amz-Credential"], query_malformed)
+    scope = scope_of(query[b"X-Amz-Credential"], query_malformed)
     return Claim(
         *scope,
         _header_names(query[b"X-Amz-SignedHeaders"]),
@@ -136,8 +136,8 @@ def _header_names(text: str) -> tuple[str, ...]:
     return tuple(text.lower().split(";"))
 
 
-def _credential(text: str, malformed: Callable[[str], S3Fault]) -> tuple[str, str, str, str]:
-    """(access key id, date, region, service)."""
+def scope_of(text: str, malformed: Callable[[str], S3Fault]) -> tuple[str, str, str, str]:
+    """(access key id, date, region, service) of a credential; ``malformed`` makes the fault that is raised."""
     parts = text.rsplit("/", 4)
     if len(parts) != 5 or not parts[0]:
         raise malformed(_CREDENTIAL_FORM)

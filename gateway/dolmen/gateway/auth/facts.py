@@ -22,3 +22,4 @@ class RequestFacts:
     payload_hash: str = ""
     request_tags: Mapping[str, str] = field(default_factory=dict)  # of x-amz-tagging or of a tagging document
     location_constraint: str = ""
+    more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further condition keys, lower case: s3:tlsversion ...

@@ -19,7 +19,7 @@ import calendar
 import hashlib
 import hmac
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote_from_bytes, unquote_to_bytes
@@ -36,7 +36,7 @@ from dolmen.gateway.auth.credential import (
 )
 from dolmen.gateway.auth.sigv2 import VERSION_2, Claim2, claim_version_2, is_version_2_query, verify_version_2
 from dolmen.gateway.s3.dates import SECOND_US, iso_second, parse_http_date
-from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.fault import Fields, S3Fault
 
 SKEW_SECONDS_MAX = 15 * 60  # AWS's limit
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -386,7 +386,7 @@ def _canonical_headers(signed: tuple[str, ...], raw_headers: Sequence[tuple[byte
 
 
 @lru_cache(maxsize=_TIMESTAMPS_MAX)
-def _timestamp_us(timestamp: str) -> int | None:
+def timestamp_us(timestamp: str) -> int | None:
     """Microseconds of ``20261124T065557Z``; None when it is no time."""
     found = _TIMESTAMP.fullmatch(timestamp)
     if found is None:
@@ -403,12 +403,12 @@ def _request_time(headers: Mapping[str, str]) -> tuple[str, int]:
     """(timestamp of the string to sign, microseconds) from x-amz-date, else from Date (an HTTP date or the basic form)."""
     given = headers.get("x-amz-date")
     if given is not None:
-        time_us = _timestamp_us(given)
+        time_us = timestamp_us(given)
         if time_us is not None:
             return given, time_us
     elif "date" in headers:
         given = headers["date"]
-        time_us = parse_http_date(given) or _timestamp_us(given)
+        time_us = parse_http_date(given) or timestamp_us(given)
         if time_us is not None:
             return iso_second(time_us).replace("-", "").replace(":", ""), time_us
     raise S3Fault("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
@@ -418,13 +418,18 @@ def _check_scope(claim: Claim, timestamp: str, region: str, services: Collection
     malformed = query_malformed if claim.presigned else header_malformed
     if claim.service not in services:
         raise malformed(f'incorrect service "{claim.service}". This endpoint belongs to "{services_text(services)}".')
-    if claim.region != region and claim.region not in ANY_REGION:
-        raise malformed(f"the region '{claim.region}' is wrong; expecting '{region}'", (("Region", region),))
+    check_region(claim.region, region, malformed)
     if not timestamp.startswith(claim.date):
         text = f'Invalid credential date "{claim.date}". This date is not the same as X-Amz-Date: "{timestamp[:8]}".'
         if claim.presigned:
             raise S3Fault("AuthorizationQueryParametersError", text)
         raise header_malformed(text)
+
+
+def check_region(given: str, region: str, malformed: Callable[[str, Fields], S3Fault]) -> None:
+    """The region of a scope is this store's, or none; ``malformed`` makes the fault that is raised."""
+    if given != region and given not in ANY_REGION:
+        raise malformed(f"the region '{given}' is wrong; expecting '{region}'", (("Region", region),))
 
 
 def services_text(services: Collection[str]) -> str:
@@ -447,7 +452,7 @@ def _check_skew(timestamp: str, time_us: int, now_us: int) -> None:
 
 def _check_lifetime(claim: Claim, now_us: int) -> int:
     """When a presigned URL was signed, in microseconds."""
-    time_us = _timestamp_us(claim.timestamp)
+    time_us = timestamp_us(claim.timestamp)
     if time_us is None:
         raise S3Fault(
             "AuthorizationQueryParametersError", "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\""
@@ -479,22 +484,3 @@ def _check_payload_hash(value: str) -> None:
         "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.",
         fields=(("ArgumentName", "x-amz-content-sha256"), ("ArgumentValue", value)),
     )
-
-
-# --- Until the front door calls the two halves itself; goes away with its next version. ---
-class _WithAccount(Signed, frozen=True):
-    account: object = None
-
-
-def authenticate(request: SignedRequest, accounts, now_us: int, region: str):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """Both halves with the keys of the declared accounts."""
-    claimed = claim_request(request, now_us, region, (S3,))
-    if claimed is None:
-        return None
-    owner = accounts.find_key(claimed.access_key_id)
-    if owner is None:
-        raise S3Fault("InvalidAccessKeyId", fields=(("AWSAccessKeyId", claimed.access_key_id),))
-    if claimed.security_token:
-        raise S3Fault("InvalidToken", fields=(("Token-0", claimed.security_token),))
-    signed = verify(request, claimed, owner[1])
-    return _WithAccount(**msgspec.structs.asdict(signed), account=owner[0])

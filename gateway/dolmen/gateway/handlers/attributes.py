@@ -7,12 +7,10 @@ from urllib.parse import parse_qsl
 
 from dolmen.gateway.metadata.records import Attributes
 from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.tagging import check_object_tags
 
 HEADER_BYTES_MAX = 8 * 1024  # S3's limit on the headers of a PUT: bounds what a row of metadata can hold
 USER_METADATA_BYTES_MAX = 2 * 1024  # S3's limit on names and values together
-TAGS_MAX = 10  # S3's limit of tags on an object
-TAG_KEY_CHARACTERS_MAX = 128
-TAG_VALUE_CHARACTERS_MAX = 256
 _TAG_FIELDS_MAX = 1000  # of x-amz-tagging: enough to tell too many tags from a broken header
 
 STORAGE_CLASSES = frozenset(
@@ -102,18 +100,8 @@ def _redirect(value: str) -> str:
 
 
 def check_tags(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Tags within S3's limits. Raises BadRequest, InvalidTag."""
-    if len(pairs) > TAGS_MAX:
-        raise S3Fault("BadRequest", f"Object tags cannot be greater than {TAGS_MAX}")
-    tags = dict(pairs)
-    if len(tags) != len(pairs):
-        raise S3Fault("InvalidTag", "Cannot provide multiple Tags with the same key")
-    for name, value in pairs:
-        if not 0 < len(name) <= TAG_KEY_CHARACTERS_MAX or name.startswith("aws:"):
-            raise S3Fault("InvalidTag", "The TagKey you have provided is invalid", fields=(("TagKey", name),))
-        if len(value) > TAG_VALUE_CHARACTERS_MAX:
-            raise S3Fault("InvalidTag", "The TagValue you have provided is invalid", fields=(("TagKey", name),))
-    return tags
+    """Tags of an object within S3's limits. Raises BadRequest, InvalidTag."""
+    return check_object_tags(pairs)
 
 
 def tags_of(headers: Mapping[str, str]) -> dict[str, str]:
@@ -130,4 +118,4 @@ def tags_of(headers: Mapping[str, str]) -> dict[str, str]:
             "without tag name duplicates.",
             fields=(("ArgumentName", "x-amz-tagging"), ("ArgumentValue", text)),
         ) from error
-    return check_tags(pairs)
+    return check_object_tags(pairs)

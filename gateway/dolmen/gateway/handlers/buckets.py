@@ -6,6 +6,7 @@ import uuid
 
 from dolmen.gateway.auth.accounts import stored_bucket_name
 from dolmen.gateway.handlers.attributes import refuse_acls
+from dolmen.gateway.handlers.bucket_tagging import tagging_of_new_bucket
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import save_all
 from dolmen.gateway.handlers.object_lock import refuse_suspension
@@ -97,9 +98,6 @@ def _refuse_unsupported(given: CreateBucketInput) -> None:
     """What would have to be kept and cannot be yet: better refused than forgotten."""
     if given.object_ownership not in (None, "BucketOwnerEnforced"):
         raise S3Fault("NotImplemented", fields=(("Header", "x-amz-object-ownership"),))
-    wanted = given.create_bucket_configuration
-    if wanted is not None and wanted.tags:
-        raise S3Fault("NotImplemented", "Tags of buckets are not implemented.")
 
 
 async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
@@ -115,6 +113,7 @@ async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
         raise S3Fault("InvalidLocationConstraint", fields=(("LocationConstraint", constraint),))
     refuse_acls(call.request.headers)
     _refuse_unsupported(given)
+    tagging = await tagging_of_new_bucket(call, wanted.tags if wanted is not None else None)
     now_us = services.clock.now_us()
     await services.store.create_bucket(
         BucketRecord(
@@ -125,6 +124,7 @@ async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
             created_us=now_us,
             versioning=Versioning.ENABLED if given.object_lock_enabled_for_bucket else Versioning.OFF,
             object_lock=bool(given.object_lock_enabled_for_bucket),
+            config=tagging,
         )
     )
     return render(call.operation, CreateBucketOutput(location=f"/{call.bucket_name}"))

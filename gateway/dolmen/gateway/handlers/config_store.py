@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -31,13 +32,22 @@ async def save(call: Call, name: str, value: msgspec.Struct | bytes | None) -> B
     return await save_all(call, {name: raw})
 
 
-async def save_all(call: Call, changes: dict[str, bytes | None], **fields: object) -> BucketRecord:
+async def save_all(
+    call: Call,
+    changes: dict[str, bytes | None],
+    *,
+    check: Callable[[BucketRecord], None] | None = None,
+    **fields: object,
+) -> BucketRecord:
     """Several at once, with fields of the record (``versioning=...``).
 
+    ``check`` raises when the record, as it is at that moment, does not permit it.
     Raises NoSuchBucket, OperationAborted, InvalidRequest (too large).
     """
     bucket = call.bucket
     for _ in range(UPDATE_ATTEMPTS_MAX):
+        if check is not None:
+            check(bucket)
         config = {**bucket.config, **changes}
         kept = {name: raw for name, raw in config.items() if raw is not None}
         if sum(map(len, kept.values())) > CONFIG_BYTES_MAX:

@@ -17,11 +17,22 @@ from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.auth.accounts import stored_bucket_name
 from dolmen.gateway.handlers.call import Call, check_version_id
 from dolmen.gateway.handlers.conditions import write_condition
+from dolmen.gateway.handlers.encryption import (
+    SOURCE_CUSTOMER,
+    asks_for_encryption,
+    check_part,
+    encryption_headers,
+    keys_for_read,
+    keys_for_write,
+    sealed_etag,
+)
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_members, version_headers
+from dolmen.gateway.handlers.lifecycle import expiration_of_new
 from dolmen.gateway.handlers.multipart import check_part_number, find_upload, keep_part, part_checksum_algorithm
 from dolmen.gateway.handlers.new_object import describe
-from dolmen.gateway.handlers.object_write import commit_or_abort, note_garbage
+from dolmen.gateway.handlers.object_read import object_stream
+from dolmen.gateway.handlers.object_write import commit_or_abort, note_garbage, write_sealed
 from dolmen.gateway.http.digests import CHECKSUM_DEFAULT, DigestPlan, Digests
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import (
@@ -32,6 +43,7 @@ from dolmen.gateway.metadata.records import (
     Versioning,
     VersionRecord,
 )
+from dolmen.gateway.objects.sealing import DataKeys
 from dolmen.gateway.objects.segment_write import SegmentWriter, Written
 from dolmen.gateway.s3.conditions import CopyConditions, check_copy_source
 from dolmen.gateway.s3.copy_source import parse_source
@@ -54,10 +66,14 @@ class Source(msgspec.Struct):
 
     bucket: BucketRecord
     record: VersionRecord
+    keys: DataKeys | None = None  # of an encrypted one
 
 
 async def find_source(call: Call) -> Source:
-    """The source version, authorised, its conditions checked. Raises NoSuchBucket, NoSuchKey, NoSuchVersion, AccessDenied."""
+    """The source version, authorised, its conditions checked, its data keys at hand.
+
+    Raises NoSuchBucket, NoSuchKey, NoSuchVersion, AccessDenied, PreconditionFailed, and what ``keys_for_read`` raises.
+    """
     headers = call.request.headers
     services = call.services
     bucket_name, key, version_id = parse_source(headers["x-amz-copy-source"])
@@ -83,7 +99,7 @@ async def find_source(call: Call) -> Source:
             raise S3Fault("NoSuchVersion", fields=(("Key", key.decode()), ("VersionId", version_id)))
         raise S3Fault("NoSuchKey", fields=(("Key", key.decode()),))
     check_copy_source(CopyConditions.of(headers), record.etag, record.mtime_us)
-    return Source(bucket, record)
+    return Source(bucket, record, await keys_for_read(call, bucket, record.mutable.encryption, SOURCE_CUSTOMER))
 
 
 def copy_digests(algorithm: str) -> Digests:
@@ -92,19 +108,24 @@ def copy_digests(algorithm: str) -> Digests:
 
 
 async def copy_bytes(
-    call: Call, layout: ObjectLayout, start: int, end: int, writer: SegmentWriter, digests: Digests
+    call: Call, source: Source, start: int, end: int, writer: SegmentWriter, digests: Digests, keys: DataKeys | None
 ) -> Written:
-    """Read [start, end) of a layout and write it as a new segment; on error what was stored is garbage."""
+    """Read [start, end) of the source and write it, sealed with ``keys``; on error what was stored is garbage."""
 
     async def pieces() -> AsyncIterator[memoryview]:
-        async with aclosing(call.services.reader.stream(layout, start, end)) as stream:
+        if start == end:
+            return
+        async with aclosing(object_stream(call.services.reader, source.record, source.keys, start, end)) as stream:
             async for group in stream:
                 for piece in group:
                     yield piece
 
     try:
         async with call.services.copies:
-            written = await writer.write(pieces(), end - start, digests.update)
+            if keys is None:
+                written = await writer.write(pieces(), end - start, digests.update)
+            else:
+                written = await write_sealed(writer, pieces(), end - start, keys, digests.update)
     except BaseException:
         await note_garbage(call.services, writer.garbage())
         raise
@@ -121,6 +142,7 @@ def _is_self_copy(call: Call, source: Source, given: CopyObjectInput) -> bool:
         and given.metadata_directive != "REPLACE"
         and given.storage_class is None
         and given.website_redirect_location is None
+        and not asks_for_encryption(call.request.headers)
     )
 
 
@@ -168,16 +190,18 @@ async def copy_object(call: Call, given: CopyObjectInput) -> Response:
     described = await describe(call, headers, tags=copied_tags)
     attributes = _copied_attributes(given, old, described.attributes)
     intent = await services.store.begin(call.bucket, call.key)
+    encryption = described.mutable.encryption
     try:
+        keys = await keys_for_write(call, encryption, headers)
         writer = services.segment_writer(call.bucket, call.key, intent.write_id)
-        written = await copy_bytes(call, source.record.layout, 0, source.record.size, writer, digests)
+        written = await copy_bytes(call, source, 0, source.record.size, writer, digests, keys)
     except BaseException:
         await services.store.abort(intent, ObjectLayout())
         raise
     checksum = digests.checksum()
     version = NewVersion(
         size=source.record.size,
-        etag=digests.md5_hex(),
+        etag=sealed_etag(digests.md5_hex(), encryption, keys),
         owner=described.owner,
         attributes=msgspec.structs.replace(attributes, checksum=checksum),
         layout=written.layout,
@@ -189,6 +213,9 @@ async def copy_object(call: Call, given: CopyObjectInput) -> Response:
     )
     answer = render(call.operation, CopyObjectOutput(copy_object_result=result))
     answer.headers.extend(version_headers(committed.version_id, committed.versioning))
+    answer.headers.extend(encryption_headers(services.encryption, encryption, with_context=True))
+    tags = described.mutable.tags
+    answer.headers.extend(expiration_of_new(call, call.key, version.size, committed.mtime_us, tags))
     answer.headers.extend(source_version_headers(source))
     return answer
 
@@ -204,6 +231,8 @@ async def upload_part_copy(call: Call, given: UploadPartCopyInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html"""
     number = check_part_number(given.part_number)
     upload = await find_upload(call, given.upload_id)
+    encryption = upload.mutable.encryption
+    check_part(call, encryption)
     source = await find_source(call)
     start, end = 0, source.record.size
     if given.copy_source_range is not None:
@@ -212,12 +241,13 @@ async def upload_part_copy(call: Call, given: UploadPartCopyInput) -> Response:
         raise S3Fault("EntityTooLarge", fields=(("MaxSizeAllowed", str(COPY_BYTES_MAX)),))
     services = call.services
     digests = copy_digests(part_checksum_algorithm(upload))
+    keys = await keys_for_write(call, encryption, call.request.headers)
     writer = services.segment_writer(call.bucket, call.key, uuid.uuid4().bytes, number)
-    written = await copy_bytes(call, source.record.layout, start, end, writer, digests)
+    written = await copy_bytes(call, source, start, end, writer, digests, keys)
     part = PartRecord(
         number=number,
         size=end - start,
-        etag=digests.md5_hex(),
+        etag=sealed_etag(digests.md5_hex(), encryption, keys),
         mtime_us=services.clock.now_us(),
         checksum=digests.checksum(),
         layout=written.layout,
@@ -228,5 +258,6 @@ async def upload_part_copy(call: Call, given: UploadPartCopyInput) -> Response:
         e_tag=f'"{part.etag}"', last_modified=part.mtime_us, **checksum_members(shown, with_type=False)
     )
     answer = render(call.operation, UploadPartCopyOutput(copy_part_result=result))
+    answer.headers.extend(encryption_headers(services.encryption, encryption))
     answer.headers.extend(source_version_headers(source))
     return answer

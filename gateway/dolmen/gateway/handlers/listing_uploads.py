@@ -5,6 +5,7 @@ from __future__ import annotations
 from dolmen.gateway.auth.accounts import Account
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.headers import checksum_members
+from dolmen.gateway.handlers.lifecycle import abort_members
 from dolmen.gateway.handlers.listing import common_prefixes, encoder, page_size
 from dolmen.gateway.handlers.multipart import find_upload
 from dolmen.gateway.metadata.delimiter import Page, Position, after_key, list_page
@@ -114,6 +115,7 @@ async def list_parts(call: Call, given: ListPartsInput) -> Response:
             is_truncated=len(parts) > len(page),
             checksum_algorithm=upload.checksum_algorithm or None,
             checksum_type=upload.checksum_type or None,
+            **abort_members(call, upload.key, upload.initiated_us),
             parts=[
                 Part(
                     part_number=part.number,

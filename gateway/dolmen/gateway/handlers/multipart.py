@@ -10,9 +10,11 @@ import uuid
 from dolmen.core.checksums import ALGORITHMS
 from dolmen.core.errors import DolmenError
 from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.encryption import check_part, encryption_headers, keys_for_write, sealed_etag
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header
+from dolmen.gateway.handlers.lifecycle import abort_members
 from dolmen.gateway.handlers.new_object import describe
-from dolmen.gateway.handlers.object_write import note_garbage, store_body
+from dolmen.gateway.handlers.object_write import note_garbage, store_body, stored_size
 from dolmen.gateway.http.digests import CHECKSUM_DEFAULT
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import PartRecord, UploadRecord
@@ -86,7 +88,7 @@ async def create_multipart_upload(call: Call, given: CreateMultipartUploadInput)
         checksum_type=checksum_type_of(algorithm, given.checksum_type),
     )
     await call.services.store.create_upload(upload)
-    return render(
+    answer = render(
         call.operation,
         CreateMultipartUploadOutput(
             bucket=call.bucket_name,
@@ -94,8 +96,11 @@ async def create_multipart_upload(call: Call, given: CreateMultipartUploadInput)
             upload_id=upload.upload_id,
             checksum_algorithm=upload.checksum_algorithm or None,
             checksum_type=upload.checksum_type or None,
+            **abort_members(call, upload.key, upload.initiated_us),
         ),
     )
+    answer.headers.extend(encryption_headers(call.services.encryption, upload.mutable.encryption, with_context=True))
+    return answer
 
 
 def check_part_number(number: int | None) -> int:
@@ -113,20 +118,24 @@ async def upload_part(call: Call, given: UploadPartInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html"""
     number = check_part_number(given.part_number)
     upload = await find_upload(call, given.upload_id)
+    encryption = upload.mutable.encryption
+    check_part(call, encryption)
     if upload.checksum_algorithm:
         call.body.ask_for(upload.checksum_algorithm)
-    written = await store_body(call, uuid.uuid4().bytes, number)
+    keys = None if encryption is None else await keys_for_write(call, encryption, call.request.headers)
+    written = await store_body(call, uuid.uuid4().bytes, keys, number)
     checksum = call.body.checksum()
     part = PartRecord(
         number=number,
-        size=written.layout.length,
-        etag=call.body.md5_hex(),
+        size=stored_size(written, keys),
+        etag=sealed_etag(call.body.md5_hex(), encryption, keys),
         mtime_us=call.services.clock.now_us(),
         checksum=checksum,
         layout=written.layout,
     )
     await keep_part(call, upload, part, written)
     headers: Headers = [etag_header(part.etag), *checksum_headers(checksum, with_type=False)]
+    headers += encryption_headers(call.services.encryption, encryption)
     return Response(200, headers, b"")
 
 

@@ -18,8 +18,10 @@ from dolmen.core.errors import DolmenError
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.conditions import write_condition
+from dolmen.gateway.handlers.encryption import check_complete, encryption_headers
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import CHECKSUM_FIELDS, checksum_members, version_headers
+from dolmen.gateway.handlers.lifecycle import expiration_of_new
 from dolmen.gateway.handlers.multipart import PART_NUMBER_MAX, check_part_number
 from dolmen.gateway.metadata.records import Checksum, Committed, NewVersion, PartRecord, PartSummary, UploadRecord
 from dolmen.gateway.metadata.store import MetadataUnknown
@@ -168,7 +170,9 @@ async def complete_multipart_upload(call: Call, given: CompleteMultipartUploadIn
     except DolmenError:
         await services.store.abort(intent, ObjectLayout())
         raise
-    return _completed(call, committed, checksum)
+    answer = _completed(call, committed, checksum)
+    answer.headers.extend(expiration_of_new(call, call.key, size, committed.mtime_us, upload.mutable.tags))
+    return answer
 
 
 async def _checksum_of(call: Call, committed: Committed) -> Checksum | None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 
 from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.encryption import check_encryption_headers, encryption_headers, keys_for_read
 from dolmen.gateway.handlers.headers import checksum_headers, object_headers
+from dolmen.gateway.handlers.lifecycle import expiration_header
+from dolmen.gateway.handlers.object_lock import lock_headers
+from dolmen.gateway.handlers.restore import restore_header
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.http.send import Streamed
 from dolmen.gateway.metadata.records import VersionRecord
+from dolmen.gateway.objects.read import ObjectReader
+from dolmen.gateway.objects.sealing import DataKeys, opened
 from dolmen.gateway.s3.conditions import ReadConditions, check_read
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import GetObjectInput, HeadObjectInput
@@ -44,6 +51,7 @@ async def _find(call: Call, version_id: str | None) -> VersionRecord:
     headers = call.request.headers
     if any(name in headers for name in _CONDITIONS):
         check_read(ReadConditions.of(headers), record.etag, record.mtime_us)
+    check_encryption_headers(call, record.mutable.encryption)
     return record
 
 
@@ -83,10 +91,23 @@ def _head(
     return (206 if partial else 200), headers, start, end
 
 
+async def _told_beside(call: Call, record: VersionRecord) -> Headers:
+    """What the bucket's rules and the version's lock add to the description of the object."""
+    headers = expiration_header(call, record)
+    if record.mutable.encryption is not None:
+        headers.extend(encryption_headers(call.services.encryption, record.mutable.encryption))
+    if record.mutable.lock is not None:
+        headers.extend(await lock_headers(call, record))
+    if record.mutable.restored_until_us:
+        headers.extend(restore_header(call, record))
+    return headers
+
+
 async def head_object(call: Call, given: HeadObjectInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
     record = await _find(call, given.version_id)
     status, headers, _, _ = _head(call, given, record)
+    headers.extend(await _told_beside(call, record))
     return Response(status, headers, b"")
 
 
@@ -97,11 +118,24 @@ async def get_object(call: Call, given: GetObjectInput) -> Response | Streamed:
     """
     record = await _find(call, given.version_id)
     status, headers, start, end = _head(call, given, record)
+    headers.extend(await _told_beside(call, record))
+    encryption = record.mutable.encryption
+    keys = None if encryption is None else await keys_for_read(call, call.bucket, encryption)
     if start == end:
         return Response(status, headers, b"")
-    stream = call.services.reader.stream(record.layout, start, end)
+    stream = object_stream(call.services.reader, record, keys, start, end)
     pieces = await anext(stream)
     return Streamed(status, headers, _chained(pieces, stream), end - start)
+
+
+def object_stream(
+    reader: ObjectReader, record: VersionRecord, keys: DataKeys | None, start: int, end: int
+) -> AsyncGenerator[list[memoryview], None]:
+    """Plaintext [start, end), not empty, of a version; ``keys`` as ``keys_for_read`` found them."""
+    if keys is None:
+        return reader.stream(record.layout, start, end)
+    sizes = [part.size for part in record.attributes.parts] or [record.size]
+    return opened(partial(reader.stream, record.layout), sizes, keys, start, end)
 
 
 async def _chained(first: list[memoryview], rest: AsyncGenerator[list[memoryview], None]) -> AsyncGenerator[list[memoryview], None]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
+
 import msgspec
 
 from dolmen.core.errors import DolmenError
@@ -9,13 +12,16 @@ from dolmen.core.layout import ObjectLayout
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.conditions import write_condition
+from dolmen.gateway.handlers.encryption import encryption_headers, keys_for_write, sealed_etag
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header, version_headers
+from dolmen.gateway.handlers.lifecycle import expiration_of_new
 from dolmen.gateway.handlers.new_object import describe
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import Committed, NewVersion, WriteCondition
 from dolmen.gateway.metadata.store import Intent, MetadataUnknown
-from dolmen.gateway.objects.segment_write import Written
+from dolmen.gateway.objects.sealing import DataKeys, sealed
+from dolmen.gateway.objects.segment_write import SegmentWriter, Written
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import PutObjectInput
 from dolmen.gateway.s3.render import Response
@@ -24,8 +30,8 @@ from dolmen.gateway.services import Services
 PUT_BYTES_MAX = 5 * 1024**3  # S3's limit of one PUT
 
 
-async def store_body(call: Call, write_id: bytes, part_number: int = 0) -> Written:
-    """Stream the request's body to datanodes and verify every digest that the client gave.
+async def store_body(call: Call, write_id: bytes, keys: DataKeys | None, part_number: int = 0) -> Written:
+    """Stream the request's body to datanodes, sealed with ``keys``, and verify every digest that the client gave.
 
     On any error what was stored is noted as garbage. Raises what the body and the writer raise.
     """
@@ -37,13 +43,33 @@ async def store_body(call: Call, write_id: bytes, part_number: int = 0) -> Writt
         )
     writer = services.segment_writer(call.bucket, call.key, write_id, part_number)
     try:
-        written = await writer.write(body.pieces(), body.length, body.update)
+        if keys is None:
+            written = await writer.write(body.pieces(), body.length, body.update)
+        else:
+            written = await write_sealed(writer, body.pieces(), body.length, keys, body.update)
         body.verify()
     except BaseException:
         await note_garbage(services, writer.garbage())
         raise
     await note_garbage(services, written.garbage)
     return written
+
+
+async def write_sealed(
+    writer: SegmentWriter, pieces: AsyncIterator[memoryview], length: int, keys: DataKeys, update: Callable[[memoryview], None]
+) -> Written:
+    """As ``SegmentWriter.write``, with ciphertext; ``update`` is fed with the plaintext."""
+    async with aclosing(sealed(pieces, length, keys, update)) as stream:
+        return await writer.write(stream, keys.sealed_length(length), ignore)
+
+
+def ignore(_: memoryview) -> None:
+    """Digests are of the plaintext: ciphertext feeds none."""
+
+
+def stored_size(written: Written, keys: DataKeys | None) -> int:
+    """The size of the plaintext of what was written."""
+    return written.layout.length if keys is None else keys.opened_length(written.layout.length)
 
 
 async def note_garbage(services: Services, garbage: ObjectLayout) -> None:
@@ -81,15 +107,17 @@ async def put_object(call: Call, given: PutObjectInput) -> Response:
     condition = write_condition(headers)
     services = call.services
     intent = await services.store.begin(call.bucket, call.key)
+    encryption = described.mutable.encryption
     try:
-        written = await store_body(call, intent.write_id)
+        keys = None if encryption is None else await keys_for_write(call, encryption, headers)
+        written = await store_body(call, intent.write_id, keys)
     except BaseException:
         await services.store.abort(intent, ObjectLayout())
         raise
     checksum = call.body.checksum()
     version = NewVersion(
-        size=written.layout.length,
-        etag=call.body.md5_hex(),
+        size=stored_size(written, keys),
+        etag=sealed_etag(call.body.md5_hex(), encryption, keys),
         owner=described.owner,
         attributes=msgspec.structs.replace(described.attributes, checksum=checksum),
         layout=written.layout,
@@ -98,4 +126,7 @@ async def put_object(call: Call, given: PutObjectInput) -> Response:
     committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, "ObjectCreated:Put"))
     answer: Headers = [etag_header(version.etag), *checksum_headers(checksum)]
     answer += version_headers(committed.version_id, committed.versioning)
+    if encryption is not None:
+        answer += encryption_headers(services.encryption, encryption, with_context=True)
+    answer += expiration_of_new(call, call.key, version.size, committed.mtime_us, version.mutable.tags)
     return Response(200, answer, b"")

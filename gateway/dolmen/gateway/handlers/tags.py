@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import msgspec
 
-from dolmen.gateway.handlers.attributes import check_tags
 from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import version_headers
 from dolmen.gateway.metadata.records import VersionRecord
 from dolmen.gateway.metadata.store import ObjectChanged
@@ -17,6 +19,7 @@ from dolmen.gateway.s3.model.inputs_generated import (
 )
 from dolmen.gateway.s3.model.outputs_generated import GetObjectTaggingOutput, Tag
 from dolmen.gateway.s3.render import Response, render
+from dolmen.gateway.s3.tagging import check_object_tags
 
 UPDATE_ATTEMPTS_MAX = 8  # read-change-write races on one object before the client is told to try again
 
@@ -32,27 +35,37 @@ async def get_object_tagging(call: Call, given: GetObjectTaggingInput) -> Respon
 
 
 async def put_object_tagging(call: Call, given: PutObjectTaggingInput) -> Response:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html"""
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html
+
+    Its permission may depend on the tags in the document (s3:RequestObjectTag/...): asked here, when they are known.
+    """
     listed = (given.tagging.tag_set if given.tagging is not None else None) or []
-    tags = check_tags([(tag.key or "", tag.value or "") for tag in listed])
-    record = await _retag(call, given.version_id, tags)
+    pairs = [(tag.key or "", tag.value or "") for tag in listed]
+    call.facts = dataclasses.replace(call.facts, request_tags=dict(pairs))
+    await call.require(
+        "s3:PutObjectTagging" if given.version_id is None else "s3:PutObjectVersionTagging",
+        version_id=given.version_id,
+        expected_owner=given.expected_bucket_owner,
+    )
+    record = await _retag(call, given.version_id, check_object_tags(pairs), "ObjectTagging:Put")
     return Response(200, version_headers(record.version_id, call.bucket.versioning), b"")
 
 
 async def delete_object_tagging(call: Call, given: DeleteObjectTaggingInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html"""
-    record = await _retag(call, given.version_id, {})
+    record = await _retag(call, given.version_id, {}, "ObjectTagging:Delete")
     return Response(204, version_headers(record.version_id, call.bucket.versioning), b"")
 
 
-async def _retag(call: Call, version_id: str | None, tags: dict[str, str]) -> VersionRecord:
+async def _retag(call: Call, version_id: str | None, tags: dict[str, str], event: str) -> VersionRecord:
     store = call.services.store
     for _ in range(UPDATE_ATTEMPTS_MAX):
         found = await store.get_version(call.bucket.bucket_id, call.key, version_id)
         record = require_version(found, call, version_id)
+        mutable = msgspec.structs.replace(record.mutable, tags=tags)
         try:
             return await store.update_mutable(
-                call.bucket.bucket_id, call.key, record.version_id, msgspec.structs.replace(record.mutable, tags=tags)
+                call.bucket.bucket_id, call.key, record.version_id, mutable, event_of(call, event)
             )
         except ObjectChanged:
             continue

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-import msgspec
 
 from dolmen.core.clock import Clock
 from dolmen.gateway.auth.accounts import Account, Accounts
 from dolmen.gateway.auth.authorize import AccessRequest, authorize_identity
 from dolmen.gateway.auth.facts import RequestFacts
-from dolmen.gateway.auth.policy.context import Context
 from dolmen.gateway.auth.policy.document import Policy, PolicyError, parse_policy
 from dolmen.gateway.auth.principal import ROOT, USER, Principal
+from dolmen.gateway.iam.condition_keys import CallContext, request_tag_keys, resource_tag_keys
 from dolmen.gateway.iam.fault import IamFault, invalid, no_such
 from dolmen.gateway.iam.ids import arn
 from dolmen.gateway.iam.records import Group, Holder, Role, User
@@ -101,23 +98,17 @@ class IamCall:
     ) -> None:
         """Raises AccessDenied unless the caller's policies allow this call on ``resource``. ``keys``: in lower case."""
         wanted = f"{self.service}:{action or self.action}"
-        further = dict(self.principal.keys) | dict(keys or {})
-        for key, value in (resource_tags or {}).items():
-            further[f"aws:resourcetag/{key.lower()}"] = (value,)
-            further[f"{self.service}:resourcetag/{key.lower()}"] = (value,)
-        for key, value in (request_tags or {}).items():
-            further[f"aws:requesttag/{key.lower()}"] = (value,)
-        if request_tags:
-            further["aws:tagkeys"] = tuple(request_tags)
-        principal = msgspec.structs.replace(self.principal, keys=further)
-        facts = dataclasses.replace(self.facts, request_tags=request_tags or {})
-        context = Context.of_request(facts, principal, self.account_id)
-        decision = authorize_identity(AccessRequest(wanted, resource, context), principal)
+        further = {
+            **resource_tag_keys(self.service, resource_tags or {}),
+            **request_tag_keys(request_tags or {}),
+            **(keys or {}),
+        }
+        context = CallContext(self.facts, self.principal, self.account_id, further)
+        decision = authorize_identity(AccessRequest(wanted, resource, context), self.principal)
         if not decision.allowed:
             raise IamFault(
                 "AccessDenied",
-                f"User: {self.principal.arn} is not authorized to perform: {wanted} on resource: {resource} "
-                f"because {decision.reason}",
+                f"User: {self.principal.arn} is not authorized to perform: {wanted} on resource: {resource}",
             )
 
     async def find(

@@ -22,7 +22,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The base of all: fields that are added later have defaults, and old rows still read."""
 
 
-class AccountState(Record):
+class AccountState(Record, frozen=True, kw_only=True, omit_defaults=True):
     """Counters and what exists once in an account."""
 
     counts: dict[str, int] = {}  # kind: number of documents
@@ -30,7 +30,7 @@ class AccountState(Record):
     root_keys: tuple[str, ...] = ()  # access keys of the root user that were made here
 
 
-class Holder(Record):
+class Holder(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A user, a group or a role: whatever policies are attached to."""
 
     name: str
@@ -43,18 +43,18 @@ class Holder(Record):
     boundary: str = ""  # ARN
 
 
-class User(Holder):
+class User(Holder, frozen=True, kw_only=True, omit_defaults=True):
     """An IAM user."""
 
     groups: tuple[str, ...] = ()  # names as stored (lower case)
     keys: tuple[str, ...] = ()
 
 
-class Group(Holder):
+class Group(Holder, frozen=True, kw_only=True, omit_defaults=True):
     """An IAM group."""
 
 
-class Role(Holder):
+class Role(Holder, frozen=True, kw_only=True, omit_defaults=True):
     """An IAM role."""
 
     trust: str
@@ -62,14 +62,14 @@ class Role(Holder):
     max_session_seconds: int = 3600
 
 
-class PolicyVersion(Record):
+class PolicyVersion(Record, frozen=True, kw_only=True, omit_defaults=True):
     """One version of a managed policy."""
 
     document: str
     created_us: int
 
 
-class ManagedPolicy(Record):
+class ManagedPolicy(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A managed policy of the account; at most five versions."""
 
     name: str
@@ -86,7 +86,7 @@ class ManagedPolicy(Record):
     boundaries: int = 0
 
 
-class AccessKey(Record):
+class AccessKey(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A permanent key; of the root user when ``user`` is empty."""
 
     key_id: str
@@ -99,7 +99,7 @@ class AccessKey(Record):
         return f"AccessKey({self.key_id!r})"
 
 
-class OidcProvider(Record):
+class OidcProvider(Record, frozen=True, kw_only=True, omit_defaults=True):
     """An identity provider that web identity tokens may come from."""
 
     url: str  # with its scheme
@@ -109,7 +109,7 @@ class OidcProvider(Record):
     tags: dict[str, str] = {}
 
 
-class Empty(Record):
+class Empty(Record, frozen=True, kw_only=True, omit_defaults=True):
     """A row that says all by its name."""
 
 

@@ -31,6 +31,7 @@ class Unit:
         self._space = space_of(account_id)
         self._state: AccountState | None = None
         self._state_rev = 0
+        self._state_changed = False
         self._seen: dict[tuple[str, str], Record | None] = {}
         self._staged: dict[tuple[str, str], bytes | None] = {}
 
@@ -46,7 +47,9 @@ class Unit:
         return self._state
 
     def set_state(self, state: AccountState) -> None:
+        """Stage a change of it."""
         self._state = state
+        self._state_changed = True
 
     async def get(self, kind: type[T], name: str) -> T | None:
         """The record of that name, in whatever case it is written."""
@@ -103,9 +106,7 @@ class Unit:
 
     async def commit(self) -> None:
         """Write everything that was staged, or nothing. Raises ``DocumentChanged``: begin again."""
-        if not self._staged and self._state_rev and self._state is not None:
-            return
-        if not self._staged:
+        if not self._staged and not self._state_changed:
             return
         state = await self.state()
         changes = [

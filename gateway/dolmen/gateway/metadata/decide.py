@@ -99,6 +99,12 @@ def check_seq(if_seq: int | None, found: VersionRecord | None) -> None:
         raise ObjectChanged("another version is there now")
 
 
+def check_noncurrent(if_noncurrent: bool, found: VersionRecord | None, before: VersionRecord | None) -> None:
+    """Raises ``ObjectChanged`` when ``found`` became the current version (``before``), because what hid it went."""
+    if if_noncurrent and found is not None and before is not None and found.seq == before.seq:
+        raise ObjectChanged("the version is the current one now")
+
+
 def decide_put(
     versioning: Versioning, key: bytes, versions: Iterable[VersionRecord], new: NewVersion, now_us: int
 ) -> Change:

@@ -220,6 +220,8 @@ class MemoryStore(MemoryNotes):
         if request.version_id is not None:
             named = next((v for v in versions if v.version_id == request.version_id), None)
             _check_seq(request, named)
+            if request.if_noncurrent and named is not None and named is versions[-1]:
+                raise ObjectChanged("the version is the current one now")
             _check(request.condition, named)
             if named is None:
                 return Deleted()

@@ -166,6 +166,7 @@ class DeleteRequest(msgspec.Struct, frozen=True, kw_only=True):
     version_id: str | None = None
     condition: WriteCondition = NO_CONDITION
     if_seq: int | None = None  # only while the version that would go (or be hidden) is this one
+    if_noncurrent: bool = False  # only while the named version is not the current one: nothing that came back to light goes
     bypass_governance: bool = False  # the caller may remove versions under governance retention
     event: bytes = b""  # template of a notification, written in the same commit
 

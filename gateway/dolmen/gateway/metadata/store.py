@@ -214,7 +214,8 @@ class MetadataStore(Protocol):
 
         Without a version id: OFF removes the null version; ENABLED adds a marker; SUSPENDED replaces the null version by a null
         marker. Deleting nothing is a success. Raises ``PreconditionFailed``, ``NoSuchKey`` (If-Match on nothing), ``NoSuchBucket``,
-        ``ObjectLocked`` (a version under retention or legal hold would go), ``ObjectChanged`` (``if_seq`` is not the version's).
+        ``ObjectLocked`` (a version under retention or legal hold would go), ``ObjectChanged`` (``if_seq`` is not the
+        version's, or ``if_noncurrent`` and it is the current one).
         """
         ...
 

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_variables.ht
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final, Protocol
 
 ARN_FIELDS = 6  # arn:partition:service:region:account:resource; the resource may hold further colons
@@ -45,6 +45,12 @@ class Variable:
         return found[0] if found is not None and len(found) == 1 else self.default
 
 
+class _Nothing:
+    def get(self, key: str) -> tuple[str, ...] | None:
+        return None
+
+
+NOTHING: Final = _Nothing()
 ANY: Final = Wild("*")
 ONE: Final = Wild("?")
 Token = str | Wild | Variable
@@ -199,9 +205,9 @@ class ArnPattern:
         if self._fields and is_fixed(self._tokens):
             if all(is_literal(field) for field in self._fields[:5]):
                 # With five literal fields the whole text is matched at once: their colons stand where they must.
-                self._whole = Glob(resolve(self._tokens, _NOTHING) or [])
+                self._whole = Glob(resolve(self._tokens, NOTHING) or [])
             else:
-                self._globs = [Glob(resolve(field, _NOTHING) or []) for field in self._fields]
+                self._globs = [Glob(resolve(field, NOTHING) or []) for field in self._fields]
 
     @property
     def is_fixed(self) -> bool:
@@ -228,22 +234,15 @@ class ArnPattern:
         """The last field."""
         return self._fields[-1] if self._fields else [ANY]
 
-    def is_of_s3(self) -> bool:
-        """Its first five fields can be those of a bucket: ``arn:aws:s3:::``."""
+    def could_be_in(self, beginning: Sequence[str], accounts: Collection[str] | None) -> bool:
+        """Whether its first fields can be ``beginning``, and the account one of ``accounts`` (None: any)."""
         if self.everything:
             return True
-        wanted = ("arn", "aws", "s3", "", "")
-        return bool(self._fields) and all(
-            _could_be(field, text) for field, text in zip(self._fields[:5], wanted, strict=True)
+        if not self._fields:
+            return False
+        return all(map(_could_be, self._fields, beginning)) and (
+            accounts is None or any(_could_be(self._fields[4], account) for account in accounts)
         )
-
-
-class _Nothing:
-    def get(self, key: str) -> tuple[str, ...] | None:
-        return None
-
-
-_NOTHING = _Nothing()
 
 
 def _fields(found: Sequence[Token]) -> list[list[Token]]:

@@ -11,6 +11,7 @@ from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.decide import (
     Change,
     check_condition,
+    check_noncurrent,
     check_seq,
     current_of,
     decide_delete,
@@ -270,6 +271,7 @@ def delete(transaction: Transaction, bucket: BucketRecord, request: DeleteReques
     else:
         target = exact(execute, bucket.bucket_id, request.key, request.version_id)
         check_seq(request.if_seq, target)
+        check_noncurrent(request.if_noncurrent, target, current_of(versions))
         check_condition(request.condition, target)
         change, deleted = decide_delete_version(target, versions, now_us, bypass_governance=bypass)
     told = change.added or change.removed
