@@ -12,7 +12,8 @@ _NUMBERS = itertools.count()
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A running store with two gateway processes. Do not stop it or touch its disks: start one of your own for that."""
-    with DevServer(tmp_path_factory.mktemp("store"), workers=2, options=("--domain", DOMAIN)) as made:
+    keys = {"DOLMEN_KMS_KEYS": "alpha,beta"}
+    with DevServer(tmp_path_factory.mktemp("store"), workers=2, options=("--domain", DOMAIN), environment=keys) as made:
         yield made
         assert made.stop() == 0, made.output()
 

@@ -21,7 +21,7 @@ def test_valid_names(s3, name):
     [
         *("ab", "a" * 64, "Abc", "a_b", "-abc", "abc-", ".abc", "abc.", "a..b", "192.168.5.4"),
         *("xn--abc", "sthree-abc", "amzn-s3-demo-x", "abc-s3alias", "abc--ol-s3", "abc.mrap", "abc--x-s3"),
-        *("a%20b", "a%C3%A4b", "a%00b", "a:b", "acme:abc"),
+        *("a%20b", "a%C3%A4b", "a%00b", "a:b:c", "Acme:abc"),
     ],
 )
 def test_invalid_names(raw, name):

@@ -13,17 +13,17 @@ def test_ids(s3, bucket, refused):
 
 
 def test_documents_that_are_none(raw, bucket):
-    bodies = []
     tiering = "<Tiering><Days>100</Days><AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering>"
-    for inner in (
+    inners = (
         "<Status>Enabled</Status>",
         tiering,
         f"<Status>On</Status>{tiering}",
         f"<Status>Enabled</Status>{tiering}{tiering}",
         "<Status>Enabled</Status><Tiering><Days>100</Days><AccessTier>FROZEN</AccessTier></Tiering>",
         "<Status>Enabled</Status><Tiering><AccessTier>ARCHIVE_ACCESS</AccessTier></Tiering>",
-    ):
-        bodies.append(f"<IntelligentTieringConfiguration><Id>x</Id>{inner}</IntelligentTieringConfiguration>".encode())
+    )
+    root = "IntelligentTieringConfiguration"
+    bodies = [f"<{root}><Id>x</Id>{inner}</{root}>".encode() for inner in inners]
     check_bad_documents(TIERING, raw, bucket, bodies)
 
 

@@ -13,7 +13,6 @@ def test_ids(s3, bucket, refused):
 
 
 def test_documents_that_are_none(raw, bucket):
-    bodies = []
     body = (
         '<InventoryConfiguration><Destination><S3BucketDestination><Bucket>{arn}</Bucket><Format>{format}</Format>'
         "</S3BucketDestination></Destination><IsEnabled>true</IsEnabled><Id>x</Id>"
@@ -21,8 +20,8 @@ def test_documents_that_are_none(raw, bucket):
         "<OptionalFields><Field>{field}</Field></OptionalFields></InventoryConfiguration>"
     )
     good = {"arn": "arn:aws:s3:::b", "format": "CSV", "versions": "All", "often": "Daily", "field": "Size"}
-    for wrong in ({"format": "XML"}, {"versions": "Some"}, {"often": "Hourly"}, {"field": "Colour"}):
-        bodies.append(body.format(**{**good, **wrong}).encode())
+    wrong = ({"format": "XML"}, {"versions": "Some"}, {"often": "Hourly"}, {"field": "Colour"})
+    bodies = [body.format(**{**good, **change}).encode() for change in wrong]
     check_bad_documents(INVENTORY, raw, bucket, bodies)
 
 

@@ -22,6 +22,8 @@ from dolmen.gateway.services import Services
 
 S3 = "s3"
 QUERY_SERVICES = ("iam", "sts")
+OF_ROOT = (S3, *QUERY_SERVICES)  # what a request without a bucket may be signed for
+OF_BUCKET = (S3,)
 QUERY_BODY_BYTES_MAX = 1 << 20  # of IAM and STS requests: AWS's largest is a policy of some 130 KB, percent-encoded
 
 
@@ -45,8 +47,11 @@ class Admission:
         self._services = services
         self._log = get_logger("s3")
 
-    async def identify(self, request: Request) -> Asked:
-        """A signature that does not hold is an error. Raises what ``claim_request``, ``credential`` and ``verify`` raise."""
+    async def identify(self, request: Request, scopes: tuple[str, ...]) -> Asked:
+        """A signature that does not hold is an error, and so is one for a service that is not among ``scopes``.
+
+        Raises what ``claim_request``, ``credential`` and ``verify`` raise.
+        """
         services = self._services
         signed_request = SignedRequest(
             method=request.method,
@@ -56,7 +61,7 @@ class Admission:
             raw_headers=request.raw_headers,
             domains=services.domains,
         )
-        claimed = claim_request(signed_request, services.clock.now_us(), services.region, sigv2=services.sigv2)
+        claimed = claim_request(signed_request, services.clock.now_us(), services.region, scopes, sigv2=services.sigv2)
         if claimed is None:
             return Asked()
         credential = await self._credential_of(claimed)

@@ -37,6 +37,7 @@ from dolmen.gateway.handlers.log_delivery import deliver_log
 from dolmen.gateway.http import metrics
 from dolmen.gateway.http.protocol import S3Link
 from dolmen.gateway.iam.identities import Identities
+from dolmen.gateway.iam.query import make_realm
 from dolmen.gateway.kms.choose import KmsSettings, key_service
 from dolmen.gateway.kms.options import EncryptionOptions
 from dolmen.gateway.kms.service import ensure_keys
@@ -48,6 +49,7 @@ from dolmen.gateway.objects.damage import DamageNotes
 from dolmen.gateway.objects.memory import MemoryBudget
 from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.stripe_write import StripeWriter
+from dolmen.gateway.outbound import Outbound
 from dolmen.gateway.permissions import Permissions
 from dolmen.gateway.services import Services
 from dolmen.gateway.settings import SETTINGS
@@ -125,6 +127,7 @@ class Gateway:
         self._damage = DamageNotes(self._store)
         accounts = load_accounts(settings.root_keys_file, settings.accounts)
         iam_key = hmac.digest(read_cluster_key(settings.cluster_key_file), b"dolmen/iam", "sha256")
+        self._outbound = Outbound(settings.oidc_ca_file)
         identities = Identities(accounts, self._store, iam_key, clock)
         targets = targets_of(settings.notification_target, settings.notification_token_file)
         self._access_log = AccessLogs(clock, settings.access_log_seconds)
@@ -139,6 +142,7 @@ class Gateway:
             copies=asyncio.Semaphore(COPIES_MAX),
             clock=clock,
             identities=identities,
+            realm=make_realm(accounts, self._store, iam_key, clock, self._outbound),
             permissions=Permissions(self._store, identities),
             region=settings.region,
             domains=tuple(settings.domain),
@@ -198,6 +202,7 @@ class Gateway:
             await self._access_log.flush(deliver)
             if self._kms is not None:
                 await self._kms.close()
+            await self._outbound.close()
             await self._client.close()
             await self._store.close()
             await admin.stop()

@@ -11,7 +11,6 @@ import time
 from dolmen.core.errors import ClientFault, Corruption, DolmenError, Unavailable
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.access_note import note_request
-from dolmen.gateway.admission import Admission
 from dolmen.gateway.attempt import Attempt
 from dolmen.gateway.auth.sigv4 import Signed
 from dolmen.gateway.form_door import FormDoor
@@ -23,7 +22,7 @@ from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.request import ClientGone, Receive, Request, Scope, Send
 from dolmen.gateway.http.send import HOST_ID, Streamed, send_response, send_stream
 from dolmen.gateway.http.translate import fault_of
-from dolmen.gateway.query_door import is_query_request, serve_query
+from dolmen.gateway.query_door import is_query_request, refusal, serve_query
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.names import address, check_key
 from dolmen.gateway.s3.operations import Operation
@@ -99,7 +98,7 @@ class FrontDoor:
         services, request = self._services, attempt.request
         if request.method == "OPTIONS":
             return await self._preflight(attempt)
-        asked = await self._admission.identify(request)
+        asked = await self._admission.identify(request, OF_ROOT if attempt.bucket is None else OF_BUCKET)
         attempt.principal, attempt.signed = asked.principal, asked.signed
         if request.raw_query:
             request.parse_query()
@@ -107,7 +106,7 @@ class FrontDoor:
                 request.take_headers_from_query()
         if asked.body is not None or (attempt.bucket is None and is_query_request(request)):
             attempt.operation = "Query"
-            return await serve_query(services, request, asked)
+            return await serve_query(services, self._admission, request, asked)
         level = "service" if attempt.bucket is None else "bucket" if attempt.key is None else "object"
         operation = route(request.method, level, request.query, request.headers)
         attempt.operation = operation.name
@@ -181,9 +180,9 @@ class FrontDoor:
         request = attempt.request
         metrics.ERRORS.labels(attempt.operation, fault.code).inc()
         attempt.error_code = fault.code
-        response = render_fault(
-            fault, resource=attempt.resource, request_id=request.request_id, host_id=HOST_ID
-        )
+        response = refusal(request, fault) if attempt.bucket is None else None
+        if response is None:
+            response = render_fault(fault, resource=attempt.resource, request_id=request.request_id, host_id=HOST_ID)
         if "origin" in request.headers:  # so that a page sees why
             response.headers.extend(response_headers(attempt.found_bucket, request))
         await send_response(send, request, response)

@@ -10,6 +10,7 @@ from dolmen.core.clock import Clock
 from dolmen.core.ids import StripeIds
 from dolmen.gateway.delivery.access_logs import AccessLogs
 from dolmen.gateway.delivery.targets import Target
+from dolmen.gateway.iam.call import Realm
 from dolmen.gateway.iam.identities import Identities
 from dolmen.gateway.kms.options import EncryptionOptions
 from dolmen.gateway.metadata.records import BucketRecord
@@ -35,6 +36,7 @@ class Services:
     copies: asyncio.Semaphore  # a copy holds memory of both budgets: bounded, so that copies never wait for each other
     clock: Clock
     identities: Identities
+    realm: Realm  # what IAM and STS work with
     permissions: Permissions
     region: str
     domains: tuple[str, ...]

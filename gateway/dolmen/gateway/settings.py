@@ -111,6 +111,12 @@ SETTINGS: tuple[Setting, ...] = (
         reason="TLS usually ends at an Ingress before the gateway",
         parse=boolean,
     ),
+    Setting(
+        flag="oidc-ca-file",
+        help="Certificates to check OIDC issuers with, not the system's (a cluster's own issuer has its own)",
+        unit="path",
+        parse=Path,
+    ),
     Setting(flag="kms-vault-url", help="Vault or OpenBao server whose transit engine keeps the keys", default="", unit="URL"),
     Setting(flag="kms-vault-token-file", help="File with the token for it", unit="path", parse=Path),
     Setting(flag="kms-vault-mount", help="Where its transit engine is mounted", default="transit", unit="path"),

@@ -153,7 +153,8 @@ def test_arns_that_are_none(arn):
 
 
 @pytest.mark.parametrize(
-    ("name", "good"), [("a", True), ("A-b_9", True), ("x" * 64, True), ("", False), ("x" * 65, False), ("-a", False), ("a:b", False)]
+    ("name", "good"),
+    [("a", True), ("A-b_9", True), ("x" * 64, True), ("", False), ("x" * 65, False), ("-a", False), ("a:b", False)],
 )
 def test_target_names(name, good):
     assert is_target_name(name) is good
@@ -291,9 +292,8 @@ def test_is_empty(given, empty):
 
 def test_the_same_event_twice():
     message, fields = refusal(queue("s3:ObjectRemoved:*"), queue("s3:ObjectCreated:*", "s3:ObjectRemoved:Delete", arn=OTHER))
-    assert (message, fields) == (
-        OVERLAP, {"ArgumentName": "Event", "ArgumentValue": "s3:ObjectRemoved:*, s3:ObjectRemoved:Delete"}
-    )  # fmt: skip
+    assert message == OVERLAP
+    assert fields == {"ArgumentName": "Event", "ArgumentValue": "s3:ObjectRemoved:*, s3:ObjectRemoved:Delete"}
 
 
 @pytest.mark.parametrize(

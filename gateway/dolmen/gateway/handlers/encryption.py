@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import secrets
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -43,6 +44,7 @@ CUSTOMER = f"{SSE}-customer-"
 SOURCE_CUSTOMER = "x-amz-copy-source-server-side-encryption-customer-"
 CONFIG = "encryption"  # of the bucket's record
 _ASKING = (SSE, KMS_KEY, f"{CUSTOMER}algorithm", f"{CUSTOMER}key")
+_REVISION_BITS = 48  # leaves room to count within 63 bits
 _OF_READS = (SSE, f"{CUSTOMER}algorithm", f"{CUSTOMER}key")
 
 T = TypeVar("T")
@@ -152,6 +154,15 @@ async def sealing_of_new_object(call: Call, headers: Mapping[str, str]) -> Encry
     if rule is not None and rule.blocked and SSE_CUSTOMER in rule.blocked:
         raise S3Fault("AccessDenied", "Server-side encryption with customer-provided keys (SSE-C) is blocked for this bucket.")
     return customer_sealing(customer.key, customer.md5, call.bucket)[0]
+
+
+def first_revision(encryption: Encryption | None) -> int:
+    """Where the mutable part of a new version begins to count: at random when it holds a sealed key.
+
+    A null version replaces another one under the same id. A change that was meant for the old one must never fit the new one:
+    with the sealed key of other data its bytes would be lost.
+    """
+    return 1 if encryption is None else 1 + secrets.randbits(_REVISION_BITS)
 
 
 async def _default_sealing(call: Call, rule: BucketEncryption) -> Encryption:

@@ -23,6 +23,7 @@ from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import CHECKSUM_FIELDS, checksum_members, version_headers
 from dolmen.gateway.handlers.lifecycle import expiration_of_new
 from dolmen.gateway.handlers.multipart import PART_NUMBER_MAX, check_part_number
+from dolmen.gateway.kms.sealed_keys import SSE_CUSTOMER
 from dolmen.gateway.metadata.records import Checksum, Committed, NewVersion, PartRecord, PartSummary, UploadRecord
 from dolmen.gateway.metadata.store import MetadataUnknown
 from dolmen.gateway.s3.fault import S3Fault
@@ -139,8 +140,9 @@ async def complete_multipart_upload(call: Call, given: CompleteMultipartUploadIn
     upload = await services.store.get_upload(call.bucket.bucket_id, call.key, given.upload_id or "")
     if upload is None:
         raise S3Fault("NoSuchUpload", fields=(("UploadId", given.upload_id or ""),))
+    check_complete(call, upload.mutable.encryption)
     if upload.completed is not None:
-        return _completed(call, upload.completed, await _checksum_of(call, upload.completed))
+        return _completed(call, upload, upload.completed, await _checksum_of(call, upload.completed))
     named = given.multipart_upload.parts if given.multipart_upload is not None else None
     if not named or len(named) > PART_NUMBER_MAX:
         raise S3Fault("MalformedXML")
@@ -170,7 +172,7 @@ async def complete_multipart_upload(call: Call, given: CompleteMultipartUploadIn
     except DolmenError:
         await services.store.abort(intent, ObjectLayout())
         raise
-    answer = _completed(call, committed, checksum)
+    answer = _completed(call, upload, committed, checksum)
     answer.headers.extend(expiration_of_new(call, call.key, size, committed.mtime_us, upload.mutable.tags))
     return answer
 
@@ -181,7 +183,7 @@ async def _checksum_of(call: Call, committed: Committed) -> Checksum | None:
     return record.attributes.checksum if record is not None and record.etag == committed.etag else None
 
 
-def _completed(call: Call, committed: Committed, checksum: Checksum | None) -> Response:
+def _completed(call: Call, upload: UploadRecord, committed: Committed, checksum: Checksum | None) -> Response:
     request = call.request
     scheme = "https" if request.secure else "http"
     host = request.headers.get("host", "")
@@ -194,4 +196,7 @@ def _completed(call: Call, committed: Committed, checksum: Checksum | None) -> R
     )
     answer = render(call.operation, output)
     answer.headers.extend(version_headers(committed.version_id, committed.versioning))
+    encryption = upload.mutable.encryption
+    if encryption is not None and encryption.algorithm != SSE_CUSTOMER:  # of which S3 does not tell here
+        answer.headers.extend(encryption_headers(call.services.encryption, encryption))
     return answer

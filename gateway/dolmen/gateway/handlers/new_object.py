@@ -8,7 +8,7 @@ import msgspec
 
 from dolmen.gateway.handlers.attributes import attributes_of, tags_of
 from dolmen.gateway.handlers.call import Call
-from dolmen.gateway.handlers.encryption import sealing_of_new_object
+from dolmen.gateway.handlers.encryption import first_revision, sealing_of_new_object
 from dolmen.gateway.handlers.object_acl import acl_of_new_object, owner_of_new_object
 from dolmen.gateway.handlers.object_lock import lock_of_new_object
 from dolmen.gateway.metadata.records import Attributes, MutablePart
@@ -45,5 +45,5 @@ async def describe(call: Call, headers: Mapping[str, str], *, tags: dict[str, st
     encryption = await sealing_of_new_object(call, headers)
     mutable = _NOTHING
     if tags or acl or lock is not None or encryption is not None:
-        mutable = MutablePart(tags=tags, acl=acl, lock=lock, encryption=encryption)
+        mutable = MutablePart(rev=first_revision(encryption), tags=tags, acl=acl, lock=lock, encryption=encryption)
     return Description(attributes, mutable, owner_of_new_object(call))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.encryption import check_encryption_headers
 from dolmen.gateway.handlers.headers import checksum_members, version_headers
 from dolmen.gateway.metadata.records import VersionRecord
 from dolmen.gateway.s3.conditions import ReadConditions, check_read
@@ -39,6 +40,7 @@ async def get_object_attributes(call: Call, given: GetObjectAttributesInput) -> 
     record = await call.services.store.get_version(call.bucket.bucket_id, call.key, given.version_id)
     record = require_version(record, call, given.version_id)
     check_read(ReadConditions.of(call.request.headers), record.etag, record.mtime_us)
+    check_encryption_headers(call, record.mutable.encryption)
     attributes = record.attributes
     checksum = attributes.checksum if "Checksum" in wanted else None
     answer = render(

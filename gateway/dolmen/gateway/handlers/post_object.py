@@ -26,10 +26,11 @@ from dolmen.gateway.auth.sigv4 import Signed
 from dolmen.gateway.handlers.attributes import check_tags, tags_of
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.conditions import write_condition
+from dolmen.gateway.handlers.encryption import encryption_headers, keys_for_write, sealed_etag
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header, version_headers
 from dolmen.gateway.handlers.new_object import describe
-from dolmen.gateway.handlers.object_write import commit_or_abort, store_body
+from dolmen.gateway.handlers.object_write import commit_or_abort, store_body, stored_size
 from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.form import FormFile, FormReader
 from dolmen.gateway.http.request import Headers, Request
@@ -150,15 +151,17 @@ async def _store(call: Call, headers: Mapping[str, str], tags: dict[str, str]) -
     condition = write_condition(call.request.headers)
     services = call.services
     intent = await services.store.begin(call.bucket, call.key)
+    encryption = described.mutable.encryption
     try:
-        written = await store_body(call, intent.write_id)
+        keys = await keys_for_write(call, encryption, headers)
+        written = await store_body(call, intent.write_id, keys)
     except BaseException:
         await services.store.abort(intent, ObjectLayout())
         raise
     checksum = call.body.checksum()
     version = NewVersion(
-        size=written.layout.length,
-        etag=call.body.md5_hex(),
+        size=stored_size(written, keys),
+        etag=sealed_etag(call.body.md5_hex(), encryption, keys),
         owner=described.owner,
         attributes=msgspec.structs.replace(described.attributes, checksum=checksum),
         layout=written.layout,
@@ -166,6 +169,7 @@ async def _store(call: Call, headers: Mapping[str, str], tags: dict[str, str]) -
     )
     committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, "ObjectCreated:Post"))
     answer = [etag_header(version.etag), *checksum_headers(checksum)]
+    answer += encryption_headers(services.encryption, encryption)
     return version, answer + version_headers(committed.version_id, committed.versioning)
 
 

@@ -242,6 +242,8 @@ class FormFile(Body):
             self._received += len(piece)
             if self._received > self._bytes_max:
                 raise self._too_large(self._received)
+            if self._received > self.length:  # no room is left for the boundary that must close the form
+                raise malformed_form()
             yield piece
         if self._received < self._bytes_min:
             raise self._too_small(self._received)

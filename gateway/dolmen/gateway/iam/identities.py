@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 
-from dolmen.core.clock import Clock, SystemClock
+from dolmen.core.clock import Clock
 from dolmen.gateway.auth.accounts import Account, Accounts
 from dolmen.gateway.auth.principal import ANONYMOUS, Credential, root_principal
 from dolmen.gateway.iam.ids import account_of_key_id
@@ -24,8 +24,6 @@ from dolmen.gateway.s3.fault import S3Fault
 SECRETS_PURPOSE = "access-key"
 _CACHED_MAX = 4096  # credentials of some KB each
 
-_UNWIRED: MetadataStore = None  # type: ignore[assignment]
-_CLOCK = SystemClock()
 
 
 class _Cached:
@@ -43,13 +41,7 @@ class _Cached:
 class Identities:
     """Keys and accounts by their names."""
 
-    def __init__(
-        self,
-        accounts: Accounts,
-        store: MetadataStore = _UNWIRED,
-        session_key: bytes = bytes(32),
-        clock: Clock = _CLOCK,
-    ) -> None:
+    def __init__(self, accounts: Accounts, store: MetadataStore, session_key: bytes, clock: Clock) -> None:
         """``session_key``: at least 32 bytes, the same in every process of the store."""
         self._accounts = accounts
         self._store = store

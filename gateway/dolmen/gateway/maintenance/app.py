@@ -24,9 +24,11 @@ from dolmen.core.settings import Setting, at_least, parse
 from dolmen.core.telemetry.admin import AdminServer
 from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.client import DatanodeClient
+from dolmen.gateway.lifecycle.day import DAY_SETTING, SECOND_US
 from dolmen.gateway.maintenance.duties import Duties
 from dolmen.gateway.maintenance.garbage import GarbageCollector
 from dolmen.gateway.maintenance.leadership import Leadership
+from dolmen.gateway.maintenance.lifecycle import LifecycleDuty
 from dolmen.gateway.maintenance.publisher import Publisher
 from dolmen.gateway.maintenance.repair import Repairer
 from dolmen.gateway.maintenance.report import Reporter
@@ -109,6 +111,7 @@ SETTINGS: tuple[Setting, ...] = (
         unit="name",
         reason="random for each process; only a supervisor that runs exactly one may give a fixed name",
     ),
+    DAY_SETTING,
     Setting(flag="log-level", default="info", help="debug, info, warning or error", unit="level"),
 )
 
@@ -166,6 +169,7 @@ class Maintenance:
             collector=GarbageCollector(*parts, turn=turn),
             leadership=self.leadership,
             clock=clock,
+            lifecycle=LifecycleDuty(self.store, clock, day_us=arguments.lifecycle_day_seconds * SECOND_US),
         )
         self._reporter = Reporter(
             store=self.store,

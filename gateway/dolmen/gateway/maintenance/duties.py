@@ -1,4 +1,4 @@
-"""What the leader does, each in a loop of its own: watch and publish, repair from rows, fill disks, collect garbage."""
+"""What the leader does, each in a loop of its own: watch and publish, repair, fill disks, collect garbage, keep lifecycle rules."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dolmen.core.telemetry.log import get_logger
 from dolmen.datanode.client import DatanodeError
 from dolmen.gateway.maintenance.garbage import GarbageCollector
 from dolmen.gateway.maintenance.leadership import Leadership
+from dolmen.gateway.maintenance.lifecycle import LifecycleDuty
 from dolmen.gateway.maintenance.pace import Pace
 from dolmen.gateway.maintenance.publisher import Publisher
 from dolmen.gateway.maintenance.repair import Repairer, Tally
@@ -45,6 +46,7 @@ class Duties:
         collector: GarbageCollector,
         leadership: Leadership,
         clock: Clock,
+        lifecycle: LifecycleDuty | None = None,
     ) -> None:
         self._watch = watch
         self._publisher = publisher
@@ -53,6 +55,7 @@ class Duties:
         self._collector = collector
         self._leadership = leadership
         self._clock = clock
+        self._lifecycle = lifecycle
         self._paces = {"rows": Pace(*ROWS_SECONDS), "fill": Pace(*FILL_SECONDS), "garbage": Pace(*GARBAGE_SECONDS)}
         self._log = get_logger("duties")
         self.tallies: dict[str, Tally] = {}  # by disk: the comparison that runs, or the last one
@@ -91,8 +94,21 @@ class Duties:
     async def run(self) -> None:
         """What only the leader does."""
         async with asyncio.TaskGroup() as group:
-            for duty in (self._rows, self._fill, self._garbage):
+            for duty in (self._rows, self._fill, self._garbage, self._rules):
                 group.create_task(duty())
+
+    async def _rules(self) -> None:
+        """Lifecycle rules of buckets."""
+        duty = self._lifecycle
+        if duty is None:
+            return
+
+        async def step() -> None:
+            await duty.step()
+
+        while True:
+            await self._attempt("lifecycle", step)
+            await asyncio.sleep(duty.rest_seconds)
 
     async def _attempt(self, duty: str, step: Callable[[], Awaitable[None]]) -> bool:
         """False when a part of the system was away; any other error ends the process, which is started again."""

@@ -117,8 +117,12 @@ class LifecycleDuty:
 
     async def _walk(self, bucket: BucketRecord, whole: Tally) -> None:
         """One bucket; trouble with it is counted, and does not hold up the others."""
-        wanted = self._wanted(bucket)
         try:
+            again = await self._store.get_bucket(bucket.name)  # it may have waited for its turn
+            if again is None or again.bucket_id != bucket.bucket_id or CONFIGURATION not in again.config:
+                return
+            bucket = again
+            wanted = self._wanted(bucket)
             lifecycle = msgspec.msgpack.decode(bucket.config[CONFIGURATION], type=Lifecycle)
             position = await self._position(bucket, wanted)
             walk = Walk(
@@ -133,7 +137,8 @@ class LifecycleDuty:
                 template=self._template,
             )
             try:
-                await self._run(walk, bucket, wanted)
+                if not await self._run(walk, bucket, wanted):
+                    return
             finally:
                 self._count(walk.tally, whole)
         except NoSuchBucket:
@@ -146,12 +151,15 @@ class LifecycleDuty:
         if walk.tally.done:
             self._log.info("pass", bucket=bucket.name, rows=walk.tally.rows, done=shown(walk.tally.done))
 
-    async def _run(self, walk: Walk, bucket: BucketRecord, wanted: tuple[int, bytes]) -> None:
-        """Walk, with a checkpoint from time to time."""
+    async def _run(self, walk: Walk, bucket: BucketRecord, wanted: tuple[int, bytes]) -> bool:
+        """Walk, with a checkpoint from time to time; False when it ended early because the rules are others now."""
         running = asyncio.create_task(walk.run())
         has_checkpoint = bool(walk.position)
         try:
             while not (await asyncio.wait([running], timeout=CHECKPOINT_SECONDS))[0]:
+                again = await self._store.get_bucket(bucket.name)
+                if again is None or again.config.get(CONFIGURATION) != bucket.config[CONFIGURATION]:
+                    return False
                 await self._keep(bucket, _Checkpoint(*wanted, walk.position))
                 has_checkpoint = True
             await running
@@ -160,6 +168,7 @@ class LifecycleDuty:
             await asyncio.gather(running, return_exceptions=True)
         if has_checkpoint:
             await self._keep(bucket, None)
+        return True
 
     async def _position(self, bucket: BucketRecord, wanted: tuple[int, bytes]) -> bytes:
         """Where today's pass was left."""

@@ -97,13 +97,13 @@ class _Parser:
             )
         self._variables = version == VERSION_2012
         identifier = document.get("Id", "")
-        if not isinstance(identifier, str):
+        if not _is_text(identifier):
             raise self._syntax()
         statements = self._statements(document)
         as_text = text.decode() if isinstance(text, bytes) else text
         return Policy(
             version=str(version),
-            id=identifier,
+            id=str(identifier),
             statements=statements,
             uses_object_tags=_OBJECT_TAGS in as_text.lower() or "\\u" in as_text,
             is_public=self._of_bucket and any(map(_is_public, statements)),
@@ -125,7 +125,7 @@ class _Parser:
             if not isinstance(raw, dict):
                 raise self._syntax()
             sid = raw.get("Sid", "")
-            if not isinstance(sid, str):
+            if not isinstance(sid, str) or not _is_text(sid):
                 raise self._syntax()
             if sid and sid in seen:
                 raise PolicyError("Statement IDs (SID) in a single policy must be unique.")
@@ -251,10 +251,15 @@ class _Parser:
             raise self._syntax()
         texts = []
         for one in listed:
-            if not isinstance(one, str) or isinstance(one, Number):
+            if not isinstance(one, str) or not _is_text(one):
                 raise self._syntax()
             texts.append(one)
         return texts
+
+
+def _is_text(value: Json) -> bool:
+    """A string; numbers are kept as strings too, and are no text."""
+    return isinstance(value, str) and not isinstance(value, Number)
 
 
 def _is_public(statement: Statement) -> bool:
