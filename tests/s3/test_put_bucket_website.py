@@ -65,7 +65,12 @@ EMPTY_CONDITION = (
             "The IndexDocument Suffix is not well formed",
             ("IndexDocument", "a/b"),
         ),
-        ({"IndexDocument": INDEX, "RedirectAllRequestsTo": ELSEWHERE}, "InvalidArgument", NOT_BOTH, ("RedirectAllRequestsTo", "not null")),
+        (
+            {"IndexDocument": INDEX, "RedirectAllRequestsTo": ELSEWHERE},
+            "InvalidArgument",
+            NOT_BOTH,
+            ("RedirectAllRequestsTo", "not null"),
+        ),
         (routed({"Condition": {}, "Redirect": ELSEWHERE}), "InvalidRequest", EMPTY_CONDITION, None),
         (
             routed({"Redirect": {"ReplaceKeyWith": "a", "ReplaceKeyPrefixWith": "b"}}),

@@ -7,8 +7,10 @@ texts of the real ones. https://openbao.org/api-docs/secret/transit/
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
+import socket
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,6 +65,11 @@ class TransitKey:
             raise Refusal(400, "cipher: message authentication failed") from None
 
 
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class TransitServer:
     """Start it with ``with``; its keys and what it was asked are open to the test."""
 
@@ -72,10 +79,15 @@ class TransitServer:
         self.status = 0  # answered to everything, unless 0
         self.namespaces: set[str] = set()
         self._lock = threading.Lock()
+        self._connections: list[socket.socket] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                server._connections.append(self.request)
+                super().setup()
 
             def answer(self) -> None:
                 raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -104,8 +116,7 @@ class TransitServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
+        self._http = _Http(("127.0.0.1", port), Handler)
         self.port = self._http.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -116,6 +127,9 @@ class TransitServer:
     def __exit__(self, *_: object) -> None:
         self._http.shutdown()
         self._http.server_close()
+        for connection in self._connections:  # kept ones would be served on
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def count(self, action: str) -> int:
         """How many requests had this word in their path."""
@@ -160,6 +174,6 @@ class TransitServer:
             return None
         if name not in self.keys:
             raise Refusal(404)
-        made: object = "2026-01-02T03:04:05.678Z" if self.keys[name].derived else 1767323045
+        made: object = 1767323045 if self.keys[name].derived else {"creation_time": "2026-01-02T03:04:05.678Z"}
         keys = {str(number): made for number in range(1, len(self.keys[name].versions) + 1)}
         return {"name": name, "latest_version": len(keys), "keys": keys, "derived": self.keys[name].derived}

@@ -29,6 +29,7 @@ class Attempt:
     answer: Response | Streamed | None = None
     answered_seconds: float = 0.0  # when the answer began; 0 before
     error_code: str = ""
+    is_website: bool = False  # it came to a host of --website-domain
 
     @property
     def key_text(self) -> str:

@@ -7,14 +7,16 @@ HTTP, carries the rest (``rest``).
 from __future__ import annotations
 
 import time
+from urllib.parse import unquote_to_bytes
 
 from dolmen.core.errors import ClientFault, Corruption, DolmenError, Unavailable
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.access_note import note_request
+from dolmen.gateway.admission import OF_BUCKET, OF_ROOT, Admission
 from dolmen.gateway.attempt import Attempt
 from dolmen.gateway.auth.sigv4 import Signed
 from dolmen.gateway.form_door import FormDoor
-from dolmen.gateway.handlers import post_object
+from dolmen.gateway.handlers import post_object, website
 from dolmen.gateway.handlers.cors import preflight, response_headers
 from dolmen.gateway.handlers.table import handler_of
 from dolmen.gateway.http import metrics
@@ -24,7 +26,7 @@ from dolmen.gateway.http.send import HOST_ID, Streamed, send_response, send_stre
 from dolmen.gateway.http.translate import fault_of
 from dolmen.gateway.query_door import is_query_request, refusal, serve_query
 from dolmen.gateway.s3.fault import S3Fault
-from dolmen.gateway.s3.names import address, check_key
+from dolmen.gateway.s3.names import address, check_key, host_bucket
 from dolmen.gateway.s3.operations import Operation
 from dolmen.gateway.s3.parse import parse_input
 from dolmen.gateway.s3.render import Response, render_fault
@@ -38,6 +40,7 @@ XML_BYTES_MAX_OF = {
 }
 # Decided by their handlers: key by key, or before there is a bucket.
 ASKED_BY_HANDLER = frozenset({"DeleteObjects"})
+WEBSITE = "Website"  # in metrics and logs
 READS = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "GetObjectTagging", "GetObjectAcl"})
 
 
@@ -55,6 +58,8 @@ class FrontDoor:
             return
         attempt = Attempt(Request(scope, receive), time.perf_counter())
         request = attempt.request
+        if self._services.website_domains and await self._serve_website(attempt, send):
+            return
         try:
             attempt.bucket, attempt.key = address(
                 request.headers.get("host", ""), request.raw_path, self._services.domains
@@ -67,6 +72,18 @@ class FrontDoor:
         else:
             scope["dolmen.attempt"] = attempt
             await self.rest(scope, receive, send)
+
+    async def _serve_website(self, attempt: Attempt, send: Send) -> bool:
+        """True when the request came to the host of a website, and was answered."""
+        request = attempt.request
+        attempt.bucket = host_bucket(request.headers.get("host", ""), self._services.website_domains)
+        if attempt.bucket is None:
+            return False
+        attempt.is_website, attempt.operation = True, WEBSITE
+        raw_key = unquote_to_bytes(request.raw_path.removeprefix(b"/"))
+        attempt.key = raw_key or None
+        await self._serve(attempt, send)
+        return True
 
     async def serve_rest(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What Starlette hands over: requests for buckets and for the service."""
@@ -98,6 +115,10 @@ class FrontDoor:
         services, request = self._services, attempt.request
         if request.method == "OPTIONS":
             return await self._preflight(attempt)
+        if attempt.is_website:
+            attempt.found_bucket = await services.store.get_bucket(attempt.bucket or "")
+            facts = self._admission.facts(request, None)
+            return await website.serve(services, request, facts, attempt.bucket or "", attempt.found_bucket)
         asked = await self._admission.identify(request, OF_ROOT if attempt.bucket is None else OF_BUCKET)
         attempt.principal, attempt.signed = asked.principal, asked.signed
         if request.raw_query:

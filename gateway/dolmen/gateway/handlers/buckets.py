@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from dolmen.gateway.auth.accounts import stored_bucket_name
-from dolmen.gateway.handlers.attributes import refuse_acls
+from dolmen.gateway.handlers.bucket_acl import access_of_new_bucket
 from dolmen.gateway.handlers.bucket_tagging import tagging_of_new_bucket
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import save_all
@@ -94,12 +94,6 @@ def _continue_after(token: str) -> str:
         ) from error
 
 
-def _refuse_unsupported(given: CreateBucketInput) -> None:
-    """What would have to be kept and cannot be yet: better refused than forgotten."""
-    if given.object_ownership not in (None, "BucketOwnerEnforced"):
-        raise S3Fault("NotImplemented", fields=(("Header", "x-amz-object-ownership"),))
-
-
 async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html"""
     tenant, name = split_tenant(call.bucket_name)
@@ -111,8 +105,7 @@ async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
     constraint = wanted.location_constraint if wanted is not None else None
     if constraint and constraint not in (services.region, "us-east-1", "EU"):
         raise S3Fault("InvalidLocationConstraint", fields=(("LocationConstraint", constraint),))
-    refuse_acls(call.request.headers)
-    _refuse_unsupported(given)
+    access = await access_of_new_bucket(call, call.request.headers)
     tagging = await tagging_of_new_bucket(call, wanted.tags if wanted is not None else None)
     now_us = services.clock.now_us()
     await services.store.create_bucket(
@@ -124,7 +117,7 @@ async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
             created_us=now_us,
             versioning=Versioning.ENABLED if given.object_lock_enabled_for_bucket else Versioning.OFF,
             object_lock=bool(given.object_lock_enabled_for_bucket),
-            config=tagging,
+            config={**access, **tagging},
         )
     )
     return render(call.operation, CreateBucketOutput(location=f"/{call.bucket_name}"))

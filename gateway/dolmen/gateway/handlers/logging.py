@@ -1,4 +1,4 @@
-"""Logging configuration of a bucket, and what the front door tells the access log."""
+"""Logging configuration of a bucket, and the lines that a request leaves beside its own: deleted keys, the source of a copy."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.handlers.object_lock import CONFIGURATION as OBJECT_LOCK
 from dolmen.gateway.handlers.payment import NAME as REQUEST_PAYMENT
-from dolmen.gateway.http.request import Headers, Request
+from dolmen.gateway.http.request import Request
 from dolmen.gateway.http.send import HOST_ID
 from dolmen.gateway.metadata.records import BucketRecord
-from dolmen.gateway.s3.access_log import BATCH_DELETE, COPY_SOURCE, LogEntry, log_operation, shown_request_line
+from dolmen.gateway.s3.access_log import BATCH_DELETE, COPY_SOURCE, LogEntry, shown_request_line
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import (
     GetBucketLoggingInput,
@@ -29,7 +29,6 @@ from dolmen.gateway.s3.model.inputs_generated import (
 )
 from dolmen.gateway.s3.model.outputs_generated import GetBucketLoggingOutput
 from dolmen.gateway.s3.object_lock import LockConfiguration
-from dolmen.gateway.s3.operations import OPERATIONS
 from dolmen.gateway.s3.render import Response, render
 from dolmen.gateway.services import Services
 
@@ -37,8 +36,6 @@ Handler = Callable[[Call, Any], Awaitable[Response]]
 
 TARGET_GRANTS_MAX = 100  # as many as an ACL holds
 TARGET_PREFIX_BYTES_MAX = 800  # with account, region, bucket, date and a unique end the key stays within S3's 1,024 bytes
-_SIGNATURES = {"AWS4-HMAC-SHA256": "SigV4", "AWS": "SigV2"}
-_AUTHENTICATIONS = {"REST-HEADER": "AuthHeader", "REST-QUERY-STRING": "QueryString", "POST": "AuthHeader"}
 
 
 async def put_bucket_logging(call: Call, given: PutBucketLoggingInput) -> Response:
@@ -134,62 +131,7 @@ async def get_bucket_logging(call: Call, given: GetBucketLoggingInput) -> Respon
     return render(call.operation, GetBucketLoggingOutput(logging_enabled=load(call.bucket, CONFIG, LoggingEnabled)))
 
 
-# -- what the front door tells -----------------------------------------------------------------------------------------------
-
-
-def note_access(
-    services: Services,
-    bucket: BucketRecord | None,
-    request: Request,
-    *,
-    operation: str,
-    key: bytes | None,
-    principal: Principal | None,
-    auth_type: str,
-    signature_version: str,
-    status: int,
-    headers: Headers,
-    error_code: str,
-    bytes_sent: int,
-    total_seconds: float,
-    turnaround_seconds: float | None = None,
-    acl_required: bool = False,
-) -> None:
-    """One answered request. Costs a dictionary look-up for a bucket that is not logged.
-
-    ``auth_type`` and ``signature_version`` as in ``RequestFacts``; ``headers``: of the answer.
-    """
-    if bucket is None or CONFIG not in bucket.config:
-        return
-    known = OPERATIONS.get(operation)
-    level = "bucket" if key is None else "object"
-    told = dict(headers)
-    size = _object_size(operation, request, told, bytes_sent) if status < 300 else None
-    services.access_log.note(
-        bucket,
-        _entry(
-            services,
-            bucket,
-            log_operation(operation, request.method, level, known.selectors if known is not None else ()),
-            total_seconds=total_seconds,
-            request=request,
-            principal=principal,
-            key=key,
-            request_line=shown_request_line(request.method, request.raw_path, request.raw_query),
-            status=status,
-            error_code=error_code,
-            bytes_sent=bytes_sent,
-            object_size=size,
-            turnaround_ms=None if turnaround_seconds is None else round(turnaround_seconds * 1000),
-            referer=request.headers.get("referer", ""),
-            user_agent=request.headers.get("user-agent", ""),
-            version_id=request.query.get("versionId", ""),
-            signature_version=_SIGNATURES.get(signature_version, ""),
-            authentication=_AUTHENTICATIONS.get(auth_type, ""),
-            host_header=request.headers.get("host", ""),
-            acl_required=acl_required,
-        ),
-    )
+# -- further lines of one request -----------------------------------------------------------------------------------------------
 
 
 def note_deleted(call: Call, key: str, *, version_id: str | None, status: int, error_code: str = "") -> None:
@@ -264,18 +206,6 @@ def _requester(principal: Principal | None) -> str:
     if principal is None:
         return ""
     return principal.account.canonical_id if principal.kind == ROOT else principal.arn
-
-
-def _object_size(operation: str, request: Request, told: dict[bytes, bytes], bytes_sent: int) -> int | None:
-    """The size of the object that was written or read, as far as the exchange tells it."""
-    if operation in {"GetObject", "HeadObject"}:
-        ranged = told.get(b"content-range", b"").rpartition(b"/")[2]
-        length = ranged or told.get(b"content-length", b"")
-        return int(length) if length.isdigit() else bytes_sent
-    if operation in {"PutObject", "UploadPart"}:
-        text = request.headers.get("x-amz-decoded-content-length") or request.headers.get("content-length", "")
-        return int(text) if text.isascii() and text.isdigit() else None
-    return None
 
 
 HANDLERS: dict[str, Handler] = {"PutBucketLogging": put_bucket_logging, "GetBucketLogging": get_bucket_logging}

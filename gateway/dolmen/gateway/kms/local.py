@@ -23,6 +23,7 @@ from dolmen.gateway.kms.service import (
     NoSuchKmsKey,
     SealedKey,
     SealedKeyBroken,
+    ensure_keys,
 )
 from dolmen.gateway.metadata.records import DocumentChange
 from dolmen.gateway.metadata.store import DocumentChanged, MetadataStore
@@ -100,7 +101,7 @@ class LocalKeys:
         except NoSuchKmsKey:
             if name not in INTERNAL:
                 raise
-            await self._create_internal(name)
+            await ensure_keys(self, (name,))
             known = await self._usable(name)
         number = known.record.newest.number
         envelope = enclose(self._material(name, known, known.record.newest), data_key, context)
@@ -219,12 +220,6 @@ class LocalKeys:
 
     def _new_version(self, name: str, number: int, now_us: int) -> KeyVersion:
         return KeyVersion(number, now_us, self._keyring.wrap(new_key(), _bound(name, number)))
-
-    async def _create_internal(self, name: str) -> None:
-        try:
-            await self.create(name)
-        except KmsKeyExists:
-            pass
 
     async def _change(self, name: str, change: Callable[[KeyRecord], KeyRecord]) -> KeyRecord:
         for _ in range(CHANGE_ATTEMPTS_MAX):

@@ -32,6 +32,7 @@ from dolmen.gateway.kms.service import (
     NoSuchKmsKey,
     SealedKey,
     SealedKeyBroken,
+    ensure_keys,
 )
 from dolmen.gateway.objects.sealing import KEY_BYTES
 from dolmen.gateway.outbound import Outbound, OutboundAnswer, OutboundFailed
@@ -96,7 +97,12 @@ class VaultKeys:
         return DataKey(plaintext, sealed.sealed, sealed.version)
 
     async def seal(self, name: str, data_key: bytes, context: bytes) -> SealedKey:
-        await self.describe(name)  # ``encrypt`` would create a key that is not there
+        try:
+            await self.describe(name)  # ``encrypt`` would create a key that is not there, as it likes
+        except NoSuchKmsKey:
+            if name not in INTERNAL:
+                raise
+            await ensure_keys(self, (name,))
         body = {"plaintext": _base64(data_key), "context": _base64(context)}
         return _sealed_of(await self._seal(name, f"encrypt/{_path(name)}", body))
 
@@ -182,10 +188,7 @@ class VaultKeys:
         except NoSuchKmsKey:
             if name not in INTERNAL:
                 raise
-        try:
-            await self.create(name)
-        except KmsKeyExists:
-            pass
+        await ensure_keys(self, (name,))
         return await self._use(name, path, body)
 
     async def _use(self, name: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from dolmen.core.settings import Setting, at_least, parse
 from dolmen.core.telemetry.admin import AdminServer
 from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.client import DatanodeClient
+from dolmen.gateway.delivery.targets import named, named_url, targets_of
+from dolmen.gateway.delivery.worker import Notifier, webhook
 from dolmen.gateway.lifecycle.day import DAY_SETTING, SECOND_US
 from dolmen.gateway.maintenance.duties import Duties
 from dolmen.gateway.maintenance.garbage import GarbageCollector
@@ -37,6 +39,7 @@ from dolmen.gateway.maintenance.topology import Geometry
 from dolmen.gateway.maintenance.watch import Watch
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.objects.cluster import ClusterView
+from dolmen.gateway.outbound import Outbound
 
 PROGRAM = "dolmen maintenance"
 DESCRIPTION = "Publish the cluster map, repair, collect garbage. Several may run: one acts."
@@ -112,6 +115,21 @@ SETTINGS: tuple[Setting, ...] = (
         reason="random for each process; only a supervisor that runs exactly one may give a fixed name",
     ),
     DAY_SETTING,
+    Setting(
+        flag="notification-target",
+        help="A webhook for notifications, named by the ARNs of bucket configurations",
+        unit="NAME=URL",
+        repeated=True,
+        parse=named_url,
+    ),
+    Setting(
+        flag="notification-token-file",
+        help="File with the bearer token for a notification target",
+        unit="NAME=PATH",
+        repeated=True,
+        parse=named,
+    ),
+    Setting(flag="notification-ca-file", help="Certificates to check webhooks with, not the system's", unit="path", parse=Path),
     Setting(flag="log-level", default="info", help="debug, info, warning or error", unit="level"),
 )
 
@@ -159,6 +177,8 @@ class Maintenance:
             ),
         )
         parts = (self.store, self.cluster, self.client, clock)
+        self._outbound = Outbound(arguments.notification_ca_file)
+        targets = targets_of(arguments.notification_target, arguments.notification_token_file)
         turn = asyncio.Lock()
         throttle = Throttle(clock, arguments.repair_bytes_per_second)
         self.duties = Duties(
@@ -169,6 +189,7 @@ class Maintenance:
             collector=GarbageCollector(*parts, turn=turn),
             leadership=self.leadership,
             clock=clock,
+            notifier=Notifier(self.store, clock, targets, webhook(self._outbound)),
             lifecycle=LifecycleDuty(self.store, clock, day_us=arguments.lifecycle_day_seconds * SECOND_US),
         )
         self._reporter = Reporter(
@@ -203,6 +224,7 @@ class Maintenance:
             stopping.cancel()
             ended = await asyncio.gather(working, return_exceptions=True)
             await self.leadership.release()
+            await self._outbound.close()
             await self.client.close()
             await admin.stop()
             await self.store.close()

@@ -12,6 +12,7 @@ from dolmen.core.clock import Clock
 from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
 from dolmen.datanode.client import DatanodeError
+from dolmen.gateway.delivery.worker import Notifier
 from dolmen.gateway.maintenance.garbage import GarbageCollector
 from dolmen.gateway.maintenance.leadership import Leadership
 from dolmen.gateway.maintenance.lifecycle import LifecycleDuty
@@ -47,6 +48,7 @@ class Duties:
         leadership: Leadership,
         clock: Clock,
         lifecycle: LifecycleDuty | None = None,
+        notifier: Notifier | None = None,
     ) -> None:
         self._watch = watch
         self._publisher = publisher
@@ -56,6 +58,7 @@ class Duties:
         self._leadership = leadership
         self._clock = clock
         self._lifecycle = lifecycle
+        self._notifier = notifier
         self._paces = {"rows": Pace(*ROWS_SECONDS), "fill": Pace(*FILL_SECONDS), "garbage": Pace(*GARBAGE_SECONDS)}
         self._log = get_logger("duties")
         self.tallies: dict[str, Tally] = {}  # by disk: the comparison that runs, or the last one
@@ -96,6 +99,8 @@ class Duties:
         async with asyncio.TaskGroup() as group:
             for duty in (self._rows, self._fill, self._garbage, self._rules):
                 group.create_task(duty())
+            if self._notifier is not None:
+                group.create_task(self._notifier.run())
 
     async def _rules(self) -> None:
         """Lifecycle rules of buckets."""
