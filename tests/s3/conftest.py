@@ -63,6 +63,14 @@ def versioned(s3, bucket):
 
 
 @pytest.fixture
+def lockable(s3, new_name):
+    """A bucket with object lock."""
+    name = new_name()
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    return name
+
+
+@pytest.fixture
 def refused():
     """``refused("Code", 412, call, **arguments)``: the call fails so; returns the error's fields."""
 

@@ -28,7 +28,12 @@ def encoded_policy(conditions: Iterable[object], expiration: str | None = None, 
 
 
 def signed_fields(
-    keys: tuple[str, str], conditions: Iterable[object], *, when: str | None = None, expiration: str | None = None, region: str = REGION
+    keys: tuple[str, str],
+    conditions: Iterable[object],
+    *,
+    when: str | None = None,
+    expiration: str | None = None,
+    region: str = REGION,
 ) -> dict[str, str]:
     """The fields of Signature Version 4, its own conditions added to the policy."""
     moment = when or timestamp()

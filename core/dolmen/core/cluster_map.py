@@ -28,6 +28,16 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     slots: tuple[str, ...]  # disk uuid of each slot, "" when vacant
 
 
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """How stripes of some storage classes are cut; they go to the groups of the same scheme."""
+
+    storage_classes: tuple[str, ...]  # () of the pool for every class that no other one names
+    k: int
+    m: int
+    stripe_bytes: int  # bytes of an object in one full stripe
+    min_fragment_bytes: int
+
+
 class ClusterMap(msgspec.Struct, frozen=True, kw_only=True):
     """One epoch of the map."""
 
@@ -36,7 +46,19 @@ class ClusterMap(msgspec.Struct, frozen=True, kw_only=True):
     stripe_bytes: int  # bytes of an object in one full stripe (k x 512 KiB by default)
     min_fragment_bytes: int  # a stripe is split over more than one data fragment only above this
     disks: tuple[Disk, ...]
-    groups: tuple[Group, ...]
+    groups: tuple[Group, ...]  # those of the scheme of most classes first
+    pools: tuple[Pool, ...] = ()  # of classes with a scheme of their own
+
+    def default_pool(self) -> Pool:
+        """The pool of every class that ``pools`` does not name."""
+        first = self.groups[0]
+        return Pool(
+            storage_classes=(),
+            k=first.k,
+            m=first.m,
+            stripe_bytes=self.stripe_bytes,
+            min_fragment_bytes=self.min_fragment_bytes,
+        )
 
 
 def encode_map(cluster_map: ClusterMap) -> bytes:

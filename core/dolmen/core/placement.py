@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dolmen.core.cluster_map import ClusterMap, Disk, Group
+from dolmen.core.cluster_map import ClusterMap, Disk, Group, Pool
 from dolmen.core.errors import ConfigError
 
 GROUPS_PER_DISK = 16  # in the middle of 8 to 32: enough scatter for a rebuild to read from every other disk
@@ -43,24 +43,48 @@ def initial_map(
     groups_per_disk: int = GROUPS_PER_DISK,
 ) -> ClusterMap:
     """Epoch 1. Raises ``ConfigError``."""
-    check(disks, k, m)
     ordered = sorted(disks, key=lambda disk: disk.uuid)
-    count = max(1, -(-groups_per_disk * len(ordered) // (k + m)))
-    used: Counter[str] = Counter()
-    in_slot: Counter[tuple[str, int]] = Counter()
-    groups = []
-    for pg in range(count):
-        members = _members(ordered, k + m, used, f"{cluster_id}/{pg}")
-        slots = _seated(members, in_slot)
-        groups.append(Group(pg=pg, k=k, m=m, slots=slots))
     return ClusterMap(
         cluster_id=cluster_id,
         epoch=1,
         stripe_bytes=stripe_bytes,
         min_fragment_bytes=min_fragment_bytes,
         disks=tuple(ordered),
-        groups=tuple(groups),
+        groups=_groups(cluster_id, ordered, k, m, 0, groups_per_disk),
     )
+
+
+def _groups(
+    cluster_id: str, ordered: Sequence[Disk], k: int, m: int, first_pg: int, groups_per_disk: int
+) -> tuple[Group, ...]:
+    """Groups of one scheme over all disks. Raises ``ConfigError``."""
+    check(ordered, k, m)
+    count = max(1, -(-groups_per_disk * len(ordered) // (k + m)))
+    used: Counter[str] = Counter()
+    in_slot: Counter[tuple[str, int]] = Counter()
+    groups = []
+    for pg in range(first_pg, first_pg + count):
+        members = _members(ordered, k + m, used, f"{cluster_id}/{pg}")
+        groups.append(Group(pg=pg, k=k, m=m, slots=_seated(members, in_slot)))
+    return tuple(groups)
+
+
+def with_pools(
+    cluster_map: ClusterMap, pools: Sequence[Pool], *, groups_per_disk: int = GROUPS_PER_DISK
+) -> ClusterMap:
+    """The map with these pools beside the default one; the same map when it has them already.
+
+    Groups of a scheme that is new are added; groups never go, objects may lie in them. Raises ``ConfigError``.
+    """
+    if cluster_map.pools == tuple(pools):
+        return cluster_map
+    groups = cluster_map.groups
+    ordered = sorted(cluster_map.disks, key=lambda disk: disk.uuid)
+    for pool in pools:
+        if not any((group.k, group.m) == (pool.k, pool.m) for group in groups):
+            first_pg = max(group.pg for group in groups) + 1
+            groups += _groups(cluster_map.cluster_id, ordered, pool.k, pool.m, first_pg, groups_per_disk)
+    return msgspec.structs.replace(cluster_map, epoch=cluster_map.epoch + 1, groups=groups, pools=tuple(pools))
 
 
 def _lot(seed: str, uuid: str) -> bytes:

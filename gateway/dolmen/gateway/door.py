@@ -12,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from dolmen.core.errors import ClientFault, Corruption, DolmenError, Unavailable
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.access_note import note_request
-from dolmen.gateway.admission import OF_BUCKET, OF_ROOT, Admission
+from dolmen.gateway.admission import OF_BUCKET, OF_ROOT, Admission, Asked
 from dolmen.gateway.attempt import Attempt
 from dolmen.gateway.auth.sigv4 import Signed
 from dolmen.gateway.form_door import FormDoor
@@ -128,6 +128,11 @@ class FrontDoor:
         if asked.body is not None or (attempt.bucket is None and is_query_request(request)):
             attempt.operation = "Query"
             return await serve_query(services, self._admission, request, asked)
+        return await self._operate(attempt, asked)
+
+    async def _operate(self, attempt: Attempt, asked: Asked) -> Response | Streamed:
+        """One operation of S3."""
+        services, request = self._services, attempt.request
         level = "service" if attempt.bucket is None else "bucket" if attempt.key is None else "object"
         operation = route(request.method, level, request.query, request.headers)
         attempt.operation = operation.name

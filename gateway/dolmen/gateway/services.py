@@ -47,7 +47,9 @@ class Services:
     notification_targets: Mapping[str, Target]
     lifecycle_day_us: int  # how long a day of lifecycle rules is
 
-    def segment_writer(self, bucket: BucketRecord, key: bytes, write_id: bytes, part_number: int = 0) -> SegmentWriter:
+    def segment_writer(
+        self, bucket: BucketRecord, key: bytes, write_id: bytes, part_number: int = 0, storage_class: str = ""
+    ) -> SegmentWriter:
         """A writer for one body of ``key``; ``write_id`` is the intent's, or fresh for a part."""
         target = write_target(bucket.bucket_id, key, write_id, part_number)
-        return SegmentWriter(self.stripe_writer, self.ids, self.cluster.map, self.write_budget, target)
+        return SegmentWriter(self.stripe_writer, self.ids, self.cluster.pool(storage_class), self.write_budget, target)

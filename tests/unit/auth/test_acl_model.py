@@ -118,10 +118,12 @@ def test_headers_that_are_refused(headers, code, message):
 
 @given(text=st.text(alphabet="id=\"', uremailAs@x", max_size=60))
 def test_any_header(text):
+    code = ""
     try:
-        assert from_headers({"x-amz-grant-read": text}) is not None
+        from_headers({"x-amz-grant-read": text})
     except S3Fault as fault:
-        assert fault.code in ("InvalidArgument", "UnresolvableGrantByEmailAddress")
+        code = fault.code
+    assert code in ("", "InvalidArgument", "UnresolvableGrantByEmailAddress")
 
 
 # -- documents ---------------------------------------------------------------------------------------------------------------
@@ -147,7 +149,8 @@ def test_documents():
     )
     shown = acls.to_document(acl, {OWNER: "owner"}.get)
     assert (shown.owner.id, shown.owner.display_name) == (OWNER, "owner")
-    assert [(one.permission, one.grantee.type, one.grantee.id, one.grantee.uri, one.grantee.display_name) for one in shown.grants] == [
+    grantees = [(one.permission, one.grantee) for one in shown.grants]
+    assert [(name, who.type, who.id, who.uri, who.display_name) for name, who in grantees] == [
         (FULL_CONTROL, "CanonicalUser", OWNER, None, "owner"),
         ("READ", "Group", None, ALL_USERS, None),
         ("WRITE_ACP", "CanonicalUser", OTHER, None, None),
@@ -218,8 +221,8 @@ def test_allows(grant, who, permission, expected):
 
 @pytest.mark.parametrize(
     ("name", "public", "others"),
-    [("private", False, False), ("public-read", True, True), ("authenticated-read", True, True), ("log-delivery-write", False, True),
-     ("aws-exec-read", False, True), ("bucket-owner-full-control", False, False)],
+    [("private", False, False), ("public-read", True, True), ("authenticated-read", True, True),
+     ("log-delivery-write", False, True), ("aws-exec-read", False, True), ("bucket-owner-full-control", False, False)],
 )
 def test_public_and_others(name, public, others):
     acl = acls.canned(name, OWNER, OWNER)

@@ -40,7 +40,7 @@ def header(name, value):
 @pytest.mark.parametrize(
     ("key", "given", "expected"),
     [
-        ("aws:currenttime", {}, "2024-01-01T00:00:00.123Z"),
+        ("aws:currenttime", {}, "2024-01-01T00:00:00.000Z"),
         ("aws:epochtime", {}, "1704067200"),
         ("aws:sourceip", {}, "10.0.0.1"),
         ("aws:securetransport", {}, "false"),
@@ -157,5 +157,6 @@ def test_keys_that_only_a_principal_knows_are_not_taken_from_headers():
                                st.text(max_size=30)))
 def test_no_header_breaks_a_key(headers):
     made = context(headers=headers)
-    for key in ("s3:requestobjecttag/a", "s3:requestobjecttagkeys", "s3:x-amz-copy-source", "s3:object-lock-remaining-retention-days"):
+    days = "s3:object-lock-remaining-retention-days"
+    for key in ("s3:requestobjecttag/a", "s3:requestobjecttagkeys", "s3:x-amz-copy-source", days):
         assert made.get(key) is None or isinstance(made.get(key), tuple)

@@ -1,6 +1,7 @@
 """Policies of forms: which are none, what they allow, and with AWS's words what they do not."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import json
@@ -27,8 +28,9 @@ EXAMPLES = settings(max_examples=150, deadline=None)
 
 
 def encoded(document):
-    text = document if isinstance(document, bytes) else document.encode() if isinstance(document, str) else json.dumps(document).encode()
-    return base64.b64encode(text).decode()
+    if not isinstance(document, (bytes, str)):
+        document = json.dumps(document)
+    return base64.b64encode(document if isinstance(document, bytes) else document.encode()).decode()
 
 
 def policy(*conditions, expiration=LATER):
@@ -115,8 +117,8 @@ def test_the_example_of_aws():
         ("null", "Invalid JSON: it must be an object."),
         (b"\xff", "Invalid Base64 encoding or no UTF-8."),
         ("[" * 10_000, "Invalid JSON."),
-        ('{"expiration": "%s", "expiration": "%s", "conditions": []}' % (LATER, LATER), "Invalid JSON."),
-        ('{"expiration": "%s", "conditions": [NaN]}' % LATER, "Invalid JSON."),
+        (f'{{"expiration": "{LATER}", "expiration": "{LATER}", "conditions": []}}', "Invalid JSON."),
+        (f'{{"expiration": "{LATER}", "conditions": [NaN]}}', "Invalid JSON."),
         ({"conditions": []}, "Policy missing expiration."),
         ({"EXPIRATION": LATER, "conditions": []}, "Unexpected: 'EXPIRATION'"),
         ({"expiration": LATER}, "Policy missing conditions."),
@@ -163,10 +165,11 @@ def test_a_policy_with_line_ends_in_its_base64():
 
 
 @pytest.mark.parametrize(
-    ("raw", "value"), [(r"\$a", "$a"), (r"\\$a", r"\$a"), (r"a\u0041", "aA"), (r"\v", "\x0b"), (r"\n\t\"\\", '\n\t"\\'), (r"\/", "/")]
+    ("raw", "value"),
+    [(r"\$a", "$a"), (r"\\$a", r"\$a"), (r"a\u0041", "aA"), (r"\v", "\x0b"), (r"\n\t\"\\", '\n\t"\\'), (r"\/", "/")],
 )
 def test_what_aws_lets_a_policy_escape(raw, value):
-    text = '{"expiration": "%s", "conditions": [{"bucket": "b"}, {"key": "%s"}]}' % (LATER, raw)
+    text = f'{{"expiration": "{LATER}", "conditions": [{{"bucket": "b"}}, {{"key": "{raw}"}}]}}'
     assert parse_post_policy(encoded(text)).conditions[1] == Condition("eq", "key", value)
 
 
@@ -212,7 +215,8 @@ def test_conditions(condition, value, fine):
 
 
 @pytest.mark.parametrize(
-    ("value", "fine"), [("image/jpeg", True), ("image/a, image/b", True), ("image/a,text/html", False), ("text/html,image/a", False), ("", False)]
+    ("value", "fine"),
+    [("image/jpeg", True), ("image/a, image/b", True), ("image/a,text/html", False), ("text/html,image/a", False), ("", False)],
 )
 def test_each_of_a_list_of_content_types(value, fine):
     condition = ["starts-with", "$Content-Type", "image/"]
@@ -247,7 +251,8 @@ def test_what_need_not_be_covered(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["x-amz-date", "x-amz-credential", "x-amz-algorithm", "x-amz-security-token", "key", "acl", "success_action_redirect", "x-ignore"]
+    "name",
+    ["x-amz-date", "x-amz-credential", "x-amz-algorithm", "x-amz-security-token", "key", "acl", "redirect", "tagging", "x-ignore"],
 )
 def test_what_must_be_covered(name):
     assert denied(BUCKET, fields={name: "x"}) == f"Extra input fields: {name}"
@@ -287,8 +292,10 @@ TEXTS = st.text(max_size=12)
 @EXAMPLES
 @given(fields=st.dictionaries(NAMES, TEXTS, max_size=6), prefixes=st.integers(0, 12))
 def test_a_policy_of_a_form_allows_this_form(fields, prefixes):
-    conditions = [{name: value} if index % 2 else ["starts-with", f"${name}", value[:prefixes]]
-                  for index, (name, value) in enumerate(fields.items())]  # fmt: skip
+    conditions = [
+        {name: value} if index % 2 or name == "content-type" else ["starts-with", f"${name}", value[:prefixes]]
+        for index, (name, value) in enumerate(fields.items())
+    ]
     check_post_policy(policy(BUCKET, *conditions), {**fields, "policy": "x"}, "b", NOW_US)
 
 
@@ -306,14 +313,17 @@ def test_and_no_other_form(fields, data):
 
 
 @EXAMPLES
-@given(document=st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
-                             lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS | st.just("conditions"), inner, max_size=4)))
+@given(
+    document=st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS | st.just("conditions"), inner, max_size=4),
+    )
+)
 def test_no_document_crashes(document):
+    """A policy, or S3's error; nothing else comes out."""
     for made in (document, {"expiration": LATER, "conditions": document}, {"expiration": LATER, "conditions": [document]}):
-        try:
-            parse_post_policy(encoded(made))
-        except S3Fault as fault:
-            assert fault.code == "InvalidPolicyDocument"
+        with contextlib.suppress(S3Fault):
+            assert parse_post_policy(encoded(made)).expiration_us
 
 
 # -- signatures --------------------------------------------------------------------------------------------------------------
@@ -392,7 +402,9 @@ def test_anonymous():
 def test_a_part_is_missing(fields, name):
     fault = refused(claim, fields, sigv2=True)
     assert (fault.code, fault.status) == ("InvalidArgument", 400)
-    assert fault.message == f"Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
+    assert fault.message == (
+        f"Bucket POST must contain a field named '{name}'.  If it is specified, please check the order of the fields."
+    )
     assert fault.fields == (("ArgumentName", name), ("ArgumentValue", ""))
 
 
@@ -429,7 +441,12 @@ def test_regions(region):
 
 
 @EXAMPLES
-@given(text=st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=1, max_size=40), position=st.integers(0, 10_000), by=st.integers(1, 127), version=st.sampled_from([2, 4]))
+@given(
+    text=st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=1, max_size=40),
+    position=st.integers(0, 10_000),
+    by=st.integers(1, 127),
+    version=st.sampled_from([2, 4]),
+)
 def test_any_change_of_the_policy_or_the_signature_is_refused(text, position, by, version):
     make, name = (form_4, "x-amz-signature") if version == 4 else (form_2, "signature")
     fields = make(text)

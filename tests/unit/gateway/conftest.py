@@ -78,7 +78,7 @@ class Cluster:
     async def write(self, key, data, piece_bytes=50_000):
         intent = await self.store.begin(self.bucket, key)
         target = write_target(self.bucket.bucket_id, key, intent.write_id)
-        writer = SegmentWriter(StripeWriter(self.view, self.client), self.ids, self.view.map, self.budget, target)
+        writer = SegmentWriter(StripeWriter(self.view, self.client), self.ids, self.view.pool(), self.budget, target)
         hashed = []
 
         async def body():

@@ -118,7 +118,7 @@ async def test_a_slow_upload_gives_its_memory_to_those_who_wait(cluster, monkeyp
     intent = await cluster.store.begin(cluster.bucket, b"slow")
     target = segment_write.write_target(cluster.bucket.bucket_id, b"slow", intent.write_id)
     writer = segment_write.SegmentWriter(
-        StripeWriter(cluster.view, cluster.client), cluster.ids, cluster.view.map, cluster.budget, target
+        StripeWriter(cluster.view, cluster.client), cluster.ids, cluster.view.pool(), cluster.budget, target
     )
     writing = asyncio.create_task(writer.write(aiter(Body()), len(data), lambda piece: None))
     while not waiting or not waiting[0].done():

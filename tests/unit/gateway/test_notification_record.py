@@ -15,7 +15,6 @@ from dolmen.gateway.delivery.template import (
     lifecycle_template,
     restore_data,
     template_of,
-    transition_data,
 )
 from dolmen.gateway.metadata.records import BucketRecord, Event
 from dolmen.gateway.s3.event_record import iso_milliseconds, sequencer, trial_message
@@ -139,7 +138,7 @@ def test_tenants_see_their_own_name_of_a_bucket():
 
 
 def test_lifecycle_speaks_for_itself():
-    raw = lifecycle_template(bucket(), "LifecycleTransition", b"k", DECLARED, transition_data("GLACIER"))
+    raw = lifecycle_template(bucket(), "LifecycleTransition", b"k", "GLACIER", declared=DECLARED)
     body = json.loads(body_for(Listener("hook", "mine"), event(), decode_template(raw)))
     (one,) = body["Records"]
     assert one["userIdentity"] == {"principalId": "s3.amazonaws.com"}

@@ -98,7 +98,7 @@ async def test_a_stuck_disk_is_given_up_and_another_process_disk_pings_keep_the_
     try:
         target = write_target(cluster.bucket.bucket_id, b"k", bytes(16))
         striper = StripeWriter(cluster.view, cluster.client, stall_seconds=1.0)
-        writer = SegmentWriter(striper, cluster.ids, cluster.view.map, cluster.budget, target)
+        writer = SegmentWriter(striper, cluster.ids, cluster.view.pool(), cluster.budget, target)
 
         async def body():
             yield memoryview(data)

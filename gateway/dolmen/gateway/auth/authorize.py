@@ -222,13 +222,13 @@ def _refused(reason: str) -> Decision:
 
 def _denied(kind: str, statement: Statement) -> Decision:
     return Decision(
-        allowed=False, code="AccessDenied", reason=f"explicitly denied by a {kind}", statement=f"{kind}: {statement.label}"
+        allowed=False, code="AccessDenied", reason=f"explicitly denied: {kind}", statement=f"{kind}: {statement.label}"
     )
 
 
 def _allowed(kind: str, statement: Statement | None) -> Decision:
     label = "" if statement is None else f"{kind}: {statement.label}"
-    return Decision(allowed=True, code="", reason=f"allowed by a {kind}", statement=label)
+    return Decision(allowed=True, code="", reason=f"allowed: {kind}", statement=label)
 
 
 class _Own:

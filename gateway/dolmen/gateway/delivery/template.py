@@ -90,9 +90,11 @@ def template_of(
 
 
 def lifecycle_template(
-    bucket: BucketRecord, name: str, key: bytes, declared: Collection[str], more: Mapping[str, object] | None = None
+    bucket: BucketRecord, name: str, key: bytes, storage_class: str = "", *, declared: Collection[str]
 ) -> bytes:
-    """The template of what the store does by itself: LifecycleExpiration:*, LifecycleTransition, ObjectRestore:Delete ..."""
+    """The template of what the store does by itself: LifecycleExpiration:*, LifecycleTransition (to ``storage_class``) ..."""
+    if CONFIG not in bucket.config:
+        return b""
     return template_of(
         bucket,
         name,
@@ -102,7 +104,7 @@ def lifecycle_template(
         source_ip=LIFECYCLE_PRINCIPAL,
         request_id="",
         host_id="",
-        more=more,
+        more=transition_data(storage_class) if storage_class else None,
     )
 
 

@@ -7,29 +7,12 @@ from urllib.parse import parse_qsl
 
 from dolmen.gateway.metadata.records import Attributes
 from dolmen.gateway.s3.fault import S3Fault
+from dolmen.gateway.s3.storage_classes import STORAGE_CLASSES
 from dolmen.gateway.s3.tagging import check_object_tags
 
 HEADER_BYTES_MAX = 8 * 1024  # S3's limit on the headers of a PUT: bounds what a row of metadata can hold
 USER_METADATA_BYTES_MAX = 2 * 1024  # S3's limit on names and values together
 _TAG_FIELDS_MAX = 1000  # of x-amz-tagging: enough to tell too many tags from a broken header
-
-STORAGE_CLASSES = frozenset(
-    {
-        "STANDARD",
-        "REDUCED_REDUNDANCY",
-        "STANDARD_IA",
-        "ONEZONE_IA",
-        "INTELLIGENT_TIERING",
-        "GLACIER",
-        "DEEP_ARCHIVE",
-        "OUTPOSTS",
-        "GLACIER_IR",
-        "SNOW",
-        "EXPRESS_ONEZONE",
-        "FSX_OPENZFS",
-        "FSX_ONTAP",
-    }
-)
 
 _GRANT_HEADERS = (
     "x-amz-grant-full-control",

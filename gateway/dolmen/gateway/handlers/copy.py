@@ -193,7 +193,9 @@ async def copy_object(call: Call, given: CopyObjectInput) -> Response:
     encryption = described.mutable.encryption
     try:
         keys = await keys_for_write(call, encryption, headers)
-        writer = services.segment_writer(call.bucket, call.key, intent.write_id)
+        writer = services.segment_writer(
+            call.bucket, call.key, intent.write_id, storage_class=attributes.storage_class
+        )
         written = await copy_bytes(call, source, 0, source.record.size, writer, digests, keys)
     except BaseException:
         await services.store.abort(intent, ObjectLayout())
@@ -242,7 +244,9 @@ async def upload_part_copy(call: Call, given: UploadPartCopyInput) -> Response:
     services = call.services
     digests = copy_digests(part_checksum_algorithm(upload))
     keys = await keys_for_write(call, encryption, call.request.headers)
-    writer = services.segment_writer(call.bucket, call.key, uuid.uuid4().bytes, number)
+    writer = services.segment_writer(
+        call.bucket, call.key, uuid.uuid4().bytes, number, upload.attributes.storage_class
+    )
     written = await copy_bytes(call, source, start, end, writer, digests, keys)
     part = PartRecord(
         number=number,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.http.request import Headers, Request
+from dolmen.gateway.iam.ids import account_of_key_id
 from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.s3 import cors
 from dolmen.gateway.s3.fault import S3Fault
@@ -16,8 +19,10 @@ from dolmen.gateway.s3.model.inputs_generated import (
 )
 from dolmen.gateway.s3.model.outputs_generated import GetBucketCorsOutput
 from dolmen.gateway.s3.render import Response, render
+from dolmen.gateway.services import Services
 
 NAME = "cors"
+_KEY = re.compile(r"[Cc]redential=([A-Za-z0-9_.\-]{3,128})(?:/|%2[Ff])", re.ASCII)
 
 
 async def put_bucket_cors(call: Call, given: PutBucketCorsInput) -> Response:
@@ -61,6 +66,23 @@ def response_headers(bucket: BucketRecord | None, request: Request) -> Headers:
         return []
     raw = bucket.config.get(NAME)
     return [] if raw is None else cors.actual_headers(request.method, request.headers, cors.compiled(raw))
+
+
+async def bucket_of_page(services: Services, name: str, request: Request) -> BucketRecord | None:
+    """The bucket that a request names, before or without knowing who asks: for preflights, and for refusals of a signature.
+
+    The namespace is the one of the key that the request names (a presigned address has it, a preflight has no other), the default
+    one else. That is not believed for anything but the choice of rules; a page learns no more of them than by asking for each.
+    """
+    tenant = ""
+    found = _KEY.search(request.headers.get("authorization", "")) or _KEY.search(request.raw_query.decode("latin-1"))
+    if found is not None:
+        known = services.identities.static(found[1])
+        account = known.principal.account if known is not None else services.identities.account(account_of_key_id(found[1]) or "")
+        tenant = account.tenant if account is not None else ""
+    if ":" in name:
+        return await services.store.get_bucket(name.removeprefix(":"))
+    return await services.store.get_bucket(f"{tenant}:{name}" if tenant else name)
 
 
 HANDLERS = {

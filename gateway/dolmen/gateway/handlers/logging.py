@@ -142,7 +142,6 @@ def note_deleted(call: Call, key: str, *, version_id: str | None, status: int, e
             call.services,
             bucket,
             BATCH_DELETE,
-            total_seconds=0.0,
             request=call.request,
             principal=call.principal,
             key=key.encode("utf-8", "replace"),
@@ -161,7 +160,6 @@ def note_copied(call: Call, source: BucketRecord, key: bytes, *, version_id: str
             call.services,
             source,
             COPY_SOURCE[call.operation.name],
-            total_seconds=0.0,
             request=call.request,
             principal=call.principal,
             key=key,
@@ -181,7 +179,6 @@ def _entry(
     bucket: BucketRecord,
     operation: str,
     *,
-    total_seconds: float,
     request: Request,
     principal: Principal | None,
     **more: Any,  # noqa: ANN401 - fields of ``LogEntry``
@@ -190,12 +187,11 @@ def _entry(
     return LogEntry(
         bucket_owner=owner.canonical_id if owner is not None else bucket.owner,
         bucket=bucket.name.rpartition(":")[2],
-        time_us=services.clock.now_us() - int(total_seconds * 1_000_000),
+        time_us=services.clock.now_us(),
         operation=operation,
         remote_ip=request.client_address,
         requester=_requester(principal),
         request_id=request.request_id,
-        total_ms=round(total_seconds * 1000),
         host_id=HOST_ID,
         **more,
     )

@@ -123,7 +123,7 @@ async def upload_part(call: Call, given: UploadPartInput) -> Response:
     if upload.checksum_algorithm:
         call.body.ask_for(upload.checksum_algorithm)
     keys = None if encryption is None else await keys_for_write(call, encryption, call.request.headers)
-    written = await store_body(call, uuid.uuid4().bytes, keys, number)
+    written = await store_body(call, uuid.uuid4().bytes, keys, number, upload.attributes.storage_class)
     checksum = call.body.checksum()
     part = PartRecord(
         number=number,

@@ -30,7 +30,9 @@ from dolmen.gateway.services import Services
 PUT_BYTES_MAX = 5 * 1024**3  # S3's limit of one PUT
 
 
-async def store_body(call: Call, write_id: bytes, keys: DataKeys | None, part_number: int = 0) -> Written:
+async def store_body(
+    call: Call, write_id: bytes, keys: DataKeys | None, part_number: int = 0, storage_class: str = ""
+) -> Written:
     """Stream the request's body to datanodes, sealed with ``keys``, and verify every digest that the client gave.
 
     On any error what was stored is noted as garbage. Raises what the body and the writer raise.
@@ -41,7 +43,7 @@ async def store_body(call: Call, write_id: bytes, keys: DataKeys | None, part_nu
         raise S3Fault(
             "EntityTooLarge", fields=(("ProposedSize", str(body.length)), ("MaxSizeAllowed", str(PUT_BYTES_MAX)))
         )
-    writer = services.segment_writer(call.bucket, call.key, write_id, part_number)
+    writer = services.segment_writer(call.bucket, call.key, write_id, part_number, storage_class)
     try:
         if keys is None:
             written = await writer.write(body.pieces(), body.length, body.update)
@@ -110,7 +112,7 @@ async def put_object(call: Call, given: PutObjectInput) -> Response:
     encryption = described.mutable.encryption
     try:
         keys = None if encryption is None else await keys_for_write(call, encryption, headers)
-        written = await store_body(call, intent.write_id, keys)
+        written = await store_body(call, intent.write_id, keys, storage_class=described.attributes.storage_class)
     except BaseException:
         await services.store.abort(intent, ObjectLayout())
         raise

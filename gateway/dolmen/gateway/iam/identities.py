@@ -25,7 +25,6 @@ SECRETS_PURPOSE = "access-key"
 _CACHED_MAX = 4096  # credentials of some KB each
 
 
-
 class _Cached:
     """What one key was found to be; ``credential`` None: nothing."""
 

@@ -9,22 +9,26 @@ import secrets
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import uvloop
 
 from dolmen.core.address import parse_address
-from dolmen.core.clock import SystemClock
+from dolmen.core.clock import Clock, SystemClock
 from dolmen.core.cluster_key import read_cluster_key
+from dolmen.core.cluster_map import Pool
 from dolmen.core.erasure import require_isal
 from dolmen.core.errors import ConfigError, DolmenError
+from dolmen.core.ids import StripeIds
 from dolmen.core.process import tune_malloc
 from dolmen.core.settings import Setting, at_least, parse
 from dolmen.core.telemetry.admin import AdminServer
 from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.client import DatanodeClient
 from dolmen.gateway.delivery.targets import named, named_url, targets_of
+from dolmen.gateway.delivery.template import lifecycle_template
 from dolmen.gateway.delivery.worker import Notifier, webhook
 from dolmen.gateway.lifecycle.day import DAY_SETTING, SECOND_US
 from dolmen.gateway.maintenance.duties import Duties
@@ -39,11 +43,18 @@ from dolmen.gateway.maintenance.topology import Geometry
 from dolmen.gateway.maintenance.watch import Watch
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.objects.cluster import ClusterView
+from dolmen.gateway.objects.damage import DamageNotes
+from dolmen.gateway.objects.memory import MemoryBudget
+from dolmen.gateway.objects.read import ObjectReader
+from dolmen.gateway.objects.reclass import Reclassifier
+from dolmen.gateway.objects.stripe_write import StripeWriter
 from dolmen.gateway.outbound import Outbound
+from dolmen.gateway.s3.storage_classes import STORAGE_CLASSES
 
 PROGRAM = "dolmen maintenance"
 DESCRIPTION = "Publish the cluster map, repair, collect garbage. Several may run: one acts."
 GARBAGE_GRACE_SECONDS = 60.0  # of notes that this process makes itself; it makes none yet
+MOVE_BUDGET_BYTES = 64 << 20  # of stripes on their way between two schemes: about ten moves at a time
 REPORT_SECONDS = 2.0  # how old the gauges of /metrics may be
 
 
@@ -53,6 +64,33 @@ def scheme(text: str) -> tuple[int, int]:
     if match is None:
         raise ConfigError(f"{text!r} is not of the form K+M, such as 4+2")
     return int(match[1]), int(match[2])
+
+
+def class_scheme(text: str) -> tuple[str, tuple[int, int]]:
+    """``STANDARD_IA=8+4`` -> ("STANDARD_IA", (8, 4)). Raises ``ConfigError``."""
+    name, equals, rest = text.partition("=")
+    if not equals or name not in STORAGE_CLASSES:
+        raise ConfigError(f"{text!r} is not of the form CLASS=K+M with one of S3's storage classes")
+    return name, scheme(rest)
+
+
+def pools_of(
+    classes: Sequence[tuple[str, tuple[int, int]]], fragment_bytes: int, min_fragment_bytes: int
+) -> tuple[Pool, ...]:
+    """One pool for each scheme that storage classes ask for, in the order of the settings."""
+    names: dict[tuple[int, int], list[str]] = {}
+    for name, wanted in classes:
+        names.setdefault(wanted, []).append(name)
+    return tuple(
+        Pool(
+            storage_classes=tuple(of_scheme),
+            k=k,
+            m=m,
+            stripe_bytes=k * fragment_bytes,
+            min_fragment_bytes=min_fragment_bytes,
+        )
+        for (k, m), of_scheme in names.items()
+    )
 
 
 def address(text: str) -> str:
@@ -74,6 +112,13 @@ SETTINGS: tuple[Setting, ...] = (
         help="Data and parity fragments of a stripe, for the first map only",
         unit="K+M",
         reason="any two disks of six may be lost, for 1.5 times the space",
+    ),
+    Setting(
+        flag="storage-class",
+        help="The scheme of a storage class, where it is not --scheme; objects move when lifecycle rules say so",
+        unit="CLASS=K+M",
+        repeated=True,
+        parse=class_scheme,
     ),
     Setting(
         flag="fragment-bytes",
@@ -160,6 +205,7 @@ class Maintenance:
         self.store = EmbeddedStore(metadata_path(arguments.metadata), clock, garbage_grace_seconds=GARBAGE_GRACE_SECONDS)
         self.client = DatanodeClient(cluster_id=arguments.cluster_id, cluster_key=read_cluster_key(arguments.cluster_key_file))
         self.cluster = ClusterView(self.store, self.client, clock)
+        self._damage = DamageNotes(self.store)  # what moves between schemes find lost or rotten
         self.watch = Watch(self.client, arguments.datanode)
         owner = arguments.lease_owner or secrets.token_hex(8)
         self.leadership = Leadership(self.store, clock, owner, arguments.lease_seconds)
@@ -174,6 +220,7 @@ class Maintenance:
                 m=m,
                 stripe_bytes=k * arguments.fragment_bytes,
                 min_fragment_bytes=arguments.min_fragment_bytes,
+                pools=pools_of(arguments.storage_class, arguments.fragment_bytes, arguments.min_fragment_bytes),
             ),
         )
         parts = (self.store, self.cluster, self.client, clock)
@@ -190,7 +237,13 @@ class Maintenance:
             leadership=self.leadership,
             clock=clock,
             notifier=Notifier(self.store, clock, targets, webhook(self._outbound)),
-            lifecycle=LifecycleDuty(self.store, clock, day_us=arguments.lifecycle_day_seconds * SECOND_US),
+            lifecycle=LifecycleDuty(
+                self.store,
+                clock,
+                day_us=arguments.lifecycle_day_seconds * SECOND_US,
+                move=self._reclassifier(clock).move,
+                template=partial(lifecycle_template, declared=targets),
+            ),
         )
         self._reporter = Reporter(
             store=self.store,
@@ -199,6 +252,14 @@ class Maintenance:
             publisher=self.publisher,
             leadership=self.leadership,
             cluster_id=arguments.cluster_id,
+        )
+
+    def _reclassifier(self, clock: Clock) -> Reclassifier:
+        """Moves bytes whose new storage class has another scheme."""
+        budget = MemoryBudget(MOVE_BUDGET_BYTES)
+        reader = ObjectReader(self.cluster, self.client, budget, self._damage.note)
+        return Reclassifier(
+            self.store, self.cluster, reader, StripeWriter(self.cluster, self.client), StripeIds(clock), budget
         )
 
     def ready(self) -> tuple[bool, str]:
@@ -235,6 +296,7 @@ class Maintenance:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._lead())
             group.create_task(self.duties.watch())
+            group.create_task(self._damage.run())
             group.create_task(self._report())
 
     async def _lead(self) -> None:

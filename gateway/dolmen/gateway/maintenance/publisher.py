@@ -42,6 +42,7 @@ class Publisher:
         self._cluster_id = cluster_id
         self._geometry = geometry
         self._turn = asyncio.Lock()
+        self._pool_trouble = ""
         self.published: PublishedMap | None = None  # as last read; the view has the same epoch
         self._log = get_logger("publisher")
         self.waiting_for = "the first look at the datanodes"  # why there is no map yet
@@ -62,10 +63,20 @@ class Publisher:
 
     async def step(self) -> PublishedMap | None:
         """Bring the map up to what the watch saw; None while the first cannot be made."""
-        current = await self._change(lambda found: next_map(found, self._watch.sightings))
+        current = await self._change(self._next)
         if current is not None:
             await self._push(current)
         return current
+
+    def _next(self, found: PublishedMap) -> PublishedMap:
+        sightings = self._watch.sightings
+        try:
+            return next_map(found, sightings, self._geometry.pools)
+        except ConfigError as error:  # the disks cannot carry a pool that the settings ask for: go on without it
+            if str(error) != self._pool_trouble:
+                self._pool_trouble = str(error)
+                self._log.error("a storage class cannot have its scheme", reason=self._pool_trouble)
+            return next_map(found, sightings, found.pools)
 
     async def completed(self, uuid: str) -> None:
         """This disk has everything that the other members of its groups know of."""

@@ -13,9 +13,9 @@ from typing import cast
 
 import msgspec
 
-from dolmen.core.cluster_map import ClusterMap, Disk
+from dolmen.core.cluster_map import ClusterMap, Disk, Pool
 from dolmen.core.errors import ConfigError
-from dolmen.core.placement import initial_map, replace_disk, with_addresses
+from dolmen.core.placement import initial_map, replace_disk, with_addresses, with_pools
 from dolmen.core.wire import DiskStatus
 
 USABLE = ("ready", "full")  # states in which a disk serves what it has
@@ -29,12 +29,13 @@ class PublishedMap(ClusterMap, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Geometry:
-    """What the first map is made with; later epochs keep it."""
+    """What the first map is made with; later epochs keep it, but for pools, which may be added."""
 
     k: int
     m: int
     stripe_bytes: int
     min_fragment_bytes: int
+    pools: tuple[Pool, ...] = ()  # of storage classes with a scheme of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ def first_map(cluster_id: str, sightings: Sequence[Sighting], silent: Sequence[s
         stripe_bytes=geometry.stripe_bytes,
         min_fragment_bytes=geometry.min_fragment_bytes,
     )
-    return PublishedMap(**msgspec.structs.asdict(made))
+    return PublishedMap(**msgspec.structs.asdict(with_pools(made, geometry.pools)))
 
 
 def _disk(sighting: Sighting) -> Disk:
@@ -88,12 +89,14 @@ def _disk(sighting: Sighting) -> Disk:
     return Disk(uuid=sighting.status.uuid, address=sighting.address, location=location, domain=location)
 
 
-def next_map(current: PublishedMap, sightings: Sequence[Sighting]) -> PublishedMap:
-    """The map that follows from what is seen; ``current`` itself when nothing changed.
+def next_map(current: PublishedMap, sightings: Sequence[Sighting], pools: tuple[Pool, ...] = ()) -> PublishedMap:
+    """The map that follows from what is seen and from the pools wanted; ``current`` itself when nothing changed.
+
+    A scheme that the disks cannot carry is for ``publisher`` to tell: here ``ConfigError`` goes up.
 
     Only what a datanode says counts: a datanode that is silent changes nothing, its disks may be whole.
     """
-    changed: ClusterMap = current
+    changed: ClusterMap = with_pools(current, pools)
     usable = _by_uuid(current, sightings)
     at_location = {sighting.status.location: sighting for sighting in sightings}
     incomplete = list(current.incomplete)

@@ -14,7 +14,7 @@ import msgspec
 from structlog.typing import FilteringBoundLogger
 
 from dolmen.core.clock import Clock
-from dolmen.core.cluster_map import ClusterMap, Disk, Group, decode_map
+from dolmen.core.cluster_map import ClusterMap, Disk, Group, Pool, decode_map
 from dolmen.core.errors import DolmenError, Unavailable
 from dolmen.core.layout import slots_in_use
 from dolmen.core.telemetry.log import get_logger
@@ -41,6 +41,8 @@ class ClusterView:
         self._map: ClusterMap | None = None
         self._disks: dict[str, Disk] = {}
         self._groups: dict[int, Group] = {}
+        self._pools: dict[str, Pool] = {}  # by storage class; "" for every other one
+        self._by_scheme: dict[tuple[int, int], tuple[Group, ...]] = {}
         self._penalties: dict[str, tuple[float, float]] = {}  # uuid -> (until, length of the next penalty)
         self._random = random.Random()
         self._log: FilteringBoundLogger = get_logger("cluster")
@@ -63,8 +65,25 @@ class ClusterView:
         self._map = cluster_map
         self._disks = {disk.uuid: disk for disk in cluster_map.disks}
         self._groups = {group.pg: group for group in cluster_map.groups}
+        self._pools = {name: pool for pool in cluster_map.pools for name in pool.storage_classes}
+        self._pools[""] = cluster_map.default_pool()
+        schemes = {(group.k, group.m) for group in cluster_map.groups}
+        self._by_scheme = {
+            scheme: tuple(group for group in cluster_map.groups if (group.k, group.m) == scheme) for scheme in schemes
+        }
         self._penalties.clear()
         self._client.set_map(cluster_map)
+
+    def pool(self, storage_class: str = "") -> Pool:
+        """How objects of this class are cut. Raises ``NoMap``."""
+        found = self._pools.get(storage_class) or self._pools.get("")
+        if found is None:
+            raise NoMap("the cluster has no map yet")
+        return found
+
+    def group(self, pg: int) -> Group | None:
+        """A group of the present map."""
+        return self._groups.get(pg)
 
     async def refresh(self) -> None:
         """Read the published map once."""
@@ -114,10 +133,12 @@ class ClusterView:
     def any_penalty(self) -> bool:
         return bool(self._penalties)
 
-    def pick(self, narrow_k: int, exclude: Collection[int] = ()) -> tuple[Group, tuple[int, ...]] | None:
-        """A group for a stripe of ``narrow_k`` data fragments and the slots of it that are up; see ``choose_group``."""
+    def pick(
+        self, narrow_k: int, scheme: tuple[int, int], exclude: Collection[int] = ()
+    ) -> tuple[Group, tuple[int, ...]] | None:
+        """A group of this k+m for a stripe of ``narrow_k`` data fragments and the slots of it that are up; see ``choose_group``."""
         up: Callable[[str], bool] = self.is_up if self._penalties else self._disks.__contains__
-        return choose_group(self.map.groups, narrow_k, up, self._random, exclude)
+        return choose_group(self._by_scheme.get(scheme, ()), narrow_k, up, self._random, exclude)
 
 
 def durable_min(narrow_k: int, m: int) -> int:

@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import msgspec
 
-from dolmen.core.cluster_map import ClusterMap
+from dolmen.core.cluster_map import Pool
 from dolmen.core.fragment import KEY_INLINE_BYTES_MAX
 from dolmen.core.ids import StripeIds, stripe_of_run
 from dolmen.core.layout import Missing, ObjectLayout, Run, Segment
@@ -54,12 +54,12 @@ class SegmentWriter:
         self,
         writer: StripeWriter,
         ids: StripeIds,
-        cluster_map: ClusterMap,
+        pool: Pool,
         budget: MemoryBudget,
         target: WriteTarget,
     ) -> None:
         self._writer = writer
-        self._map = cluster_map
+        self._pool = pool
         self._budget = budget
         self._target = target
         self._cursor = RunCursor(ids)
@@ -77,7 +77,7 @@ class SegmentWriter:
 
         Raises what the body raises, or ``NotEnoughDisks``. On any error ``garbage()`` tells what was stored.
         """
-        stripe_bytes = self._map.stripe_bytes
+        stripe_bytes = self._pool.stripe_bytes
         room = min(stripe_bytes, length) if length is not None else stripe_bytes
         hashing: asyncio.Future[None] | None = None
         try:
@@ -151,7 +151,7 @@ class SegmentWriter:
             raise
         index = self._sent
         self._sent += 1
-        if len(data) < self._map.stripe_bytes and not self._tasks:
+        if len(data) < self._pool.stripe_bytes and not self._tasks:
             try:  # the last (or only) stripe needs no task of its own
                 await self._place(data, index)
             finally:
@@ -174,7 +174,7 @@ class SegmentWriter:
 
     async def _place(self, data: memoryview, index: int) -> None:
         self._placed[index] = await self._writer.write(
-            data, index, self._target, self._cursor, self._abandoned
+            data, index, self._pool, self._target, self._cursor, self._abandoned
         )
 
     async def _settle(self, hashing: asyncio.Future[None] | None) -> None:
@@ -194,21 +194,21 @@ class SegmentWriter:
             for placed in ordered
             if placed.missing
         )
-        return Written(layout, repairs, garbage_of(self._abandoned, self._map))
+        return Written(layout, repairs, garbage_of(self._abandoned, self._pool))
 
     def garbage(self) -> ObjectLayout:
         """Everything this writer may have stored: for the abort after an error."""
         placed = [Abandoned(p.pg, p.base, p.ordinal, p.length) for p in self._placed.values()]
-        return garbage_of([*self._abandoned, *placed], self._map)
+        return garbage_of([*self._abandoned, *placed], self._pool)
 
     def _segment(self, ordered: Sequence[Placed]) -> Segment:
-        group = self._map.groups[0]
+        pool = self._pool
         return Segment(
             length=sum(placed.length for placed in ordered),
-            k=group.k,
-            m=group.m,
-            stripe_bytes=self._map.stripe_bytes,
-            min_fragment_bytes=self._map.min_fragment_bytes,
+            k=pool.k,
+            m=pool.m,
+            stripe_bytes=pool.stripe_bytes,
+            min_fragment_bytes=pool.min_fragment_bytes,
             runs=_runs(ordered),
             digests=b"".join(placed.digest.to_bytes(4, "big") for placed in ordered),
             missing=tuple(
@@ -233,17 +233,16 @@ def _runs(ordered: Sequence[Placed]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def garbage_of(abandoned: Sequence[Abandoned], cluster_map: ClusterMap) -> ObjectLayout:
+def garbage_of(abandoned: Sequence[Abandoned], pool: Pool) -> ObjectLayout:
     """A layout that names these stripes, one segment each (they need not fit together)."""
-    group = cluster_map.groups[0]
     return ObjectLayout(
         tuple(
             Segment(
                 length=entry.length,
-                k=group.k,
-                m=group.m,
-                stripe_bytes=cluster_map.stripe_bytes,
-                min_fragment_bytes=cluster_map.min_fragment_bytes,
+                k=pool.k,
+                m=pool.m,
+                stripe_bytes=pool.stripe_bytes,
+                min_fragment_bytes=pool.min_fragment_bytes,
                 runs=(Run(entry.pg, entry.base, entry.ordinal, 1),),
                 digests=bytes(4),
             )

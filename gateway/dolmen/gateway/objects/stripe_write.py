@@ -14,7 +14,7 @@ import msgspec
 
 from dolmen.core import erasure
 from dolmen.core.checksums import block_crcs, crc32c, joined_crc
-from dolmen.core.cluster_map import Group
+from dolmen.core.cluster_map import Group, Pool
 from dolmen.core.errors import Unavailable
 from dolmen.core.fragment import FragmentMeta
 from dolmen.core.ids import StripeIds, stripe_of_run
@@ -99,12 +99,12 @@ class StripeWriter:
         self._client = client
         self._stall_seconds = stall_seconds
 
-    def _choose(self, cursor: RunCursor, k_used: int, tried: set[int]) -> tuple[Group, tuple[int, ...]]:
+    def _choose(self, cursor: RunCursor, k_used: int, pool: Pool, tried: set[int]) -> tuple[Group, tuple[int, ...]]:
         if cursor.pg >= 0 and not tried and not self._cluster.any_penalty:
-            group = next((g for g in self._cluster.map.groups if g.pg == cursor.pg), None)
+            group = self._cluster.group(cursor.pg)
             if group is not None:
                 return group, slots_in_use(min(k_used, group.k), group.k, group.m)
-        chosen = self._cluster.pick(k_used, tried)
+        chosen = self._cluster.pick(k_used, (pool.k, pool.m), tried)
         if chosen is None:
             raise NotEnoughDisks("no placement group has enough disks up")
         return chosen
@@ -113,6 +113,7 @@ class StripeWriter:
         self,
         data: memoryview,
         ordinal_in_segment: int,
+        pool: Pool,
         target: WriteTarget,
         cursor: RunCursor,
         abandoned: list[Abandoned],
@@ -121,16 +122,14 @@ class StripeWriter:
 
         Attempts that were given up are appended to ``abandoned``: the caller notes them as garbage.
         """
-        cluster_map = self._cluster.map
-        k_max = cluster_map.groups[0].k
-        k_used = narrow_k(len(data), k_max, cluster_map.min_fragment_bytes)
+        k_used = narrow_k(len(data), pool.k, pool.min_fragment_bytes)
         digest = -1
         fragments: list[memoryview] | None = None
         crcs: list[tuple[int, ...]] = []
         parity = -1
         tried: set[int] = set()
         for _ in range(ATTEMPTS_MAX):
-            group, slots = self._choose(cursor, k_used, tried)
+            group, slots = self._choose(cursor, k_used, pool, tried)
             if fragments is None or parity != group.m:
                 parity = group.m
                 fragments = erasure.encode(data, k_used, parity)
@@ -162,15 +161,15 @@ class StripeWriter:
             if len(durable) == len(wanted):
                 return Placed(group.pg, base, ordinal, len(data), digest, k_used)
             tried.add(group.pg)
-            if len(durable) >= durable_min(k_used, group.m) and not self._whole_group_left(k_used, tried):
+            if len(durable) >= durable_min(k_used, group.m) and not self._whole_group_left(k_used, pool, tried):
                 missing = tuple(slot for slot in wanted if slot not in durable)
                 return Placed(group.pg, base, ordinal, len(data), digest, k_used, missing)
             abandoned.append(Abandoned(group.pg, base, ordinal, len(data)))
             cursor.restart()
         raise NotEnoughDisks(f"no group took the stripe in {ATTEMPTS_MAX} attempts")
 
-    def _whole_group_left(self, k_used: int, tried: set[int]) -> bool:
-        chosen = self._cluster.pick(k_used, tried)
+    def _whole_group_left(self, k_used: int, pool: Pool, tried: set[int]) -> bool:
+        chosen = self._cluster.pick(k_used, (pool.k, pool.m), tried)
         if chosen is None:
             return False
         group, up = chosen

@@ -140,6 +140,7 @@ _PART_NUMBER = "Part number must be an integer between 1 and 10000, inclusive"
 _PART_NUMBER_MAX = 10_000
 # Bounded numbers of the query, as S3's texts name them.
 _COUNT_NAMES = {"max-keys": "maxKeys"}
+_DATE_TEXTS = {"x-amz-object-lock-retain-until-date": "The retain until date must be provided in ISO 8601 format"}
 
 
 def invalid_argument(name: str, value: str, message: str) -> S3Fault:
@@ -214,7 +215,7 @@ def _time(wire: str) -> Converter:
         if time_us is None:
             time_us = parse_iso_date(text.strip())
         if time_us is None and not is_condition:
-            raise invalid_argument(wire, text, f"The value of {wire} is not a date")
+            raise invalid_argument(wire, text, _DATE_TEXTS.get(wire, f"The value of {wire} is not a date"))
         return time_us
 
     return convert
