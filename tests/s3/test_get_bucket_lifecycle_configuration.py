@@ -6,7 +6,8 @@ HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<LifecycleConfiguration xmlns="h
 def test_the_document(raw, bucket):
     """Elements in the order of S3's schema, whatever the order they came in; names and prefixes as they were."""
     rule = (
-        "<Rule><Status>Enabled</Status><Filter><And><Tag><Key>k</Key><Value>a&amp;b</Value></Tag><Prefix>p &lt;</Prefix></And></Filter>"
+        "<Rule><Status>Enabled</Status>"
+        "<Filter><And><Tag><Key>k</Key><Value>a&amp;b</Value></Tag><Prefix>p &lt;</Prefix></And></Filter>"
         "<ID>one &amp; only</ID><NoncurrentVersionExpiration><NewerNoncurrentVersions>2</NewerNoncurrentVersions>"
         "<NoncurrentDays>7</NoncurrentDays></NoncurrentVersionExpiration>"
         "<Transition><StorageClass>GLACIER</StorageClass><Days>1</Days></Transition>"

@@ -165,7 +165,7 @@ def test_acl(s3, hook):
 def test_post_object(s3, store, bucket, hook):
     import urllib.request
 
-    form = s3.generate_presigned_post(Bucket=bucket, Key="posted")
+    form = store.client(signature_version="s3v4").generate_presigned_post(Bucket=bucket, Key="posted")
     boundary = "boundary0123456789"
     fields = [f'Content-Disposition: form-data; name="{name}"\r\n\r\n{value}' for name, value in form["fields"].items()]
     fields.append('Content-Disposition: form-data; name="file"; filename="f"\r\n\r\nhello')

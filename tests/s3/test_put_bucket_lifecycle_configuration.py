@@ -101,7 +101,11 @@ REFUSED = [
         {"Expiration": {"Days": 30}, "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}]},
         "'Days' in the Expiration action for filter '(prefix=)' must be greater than 'Days' in the Transition action",
     ),
-    ("InvalidRequest", {"Prefix": "p"}, "Base level prefix cannot be used in Lifecycle V2, prefixes are only supported in the Filter."),
+    (
+        "InvalidRequest",
+        {"Prefix": "p"},
+        "Base level prefix cannot be used in Lifecycle V2, prefixes are only supported in the Filter.",
+    ),
     (
         "InvalidRequest",
         {

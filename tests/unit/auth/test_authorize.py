@@ -13,7 +13,6 @@ from dolmen.gateway.auth.authorize import (
     ObjectAccess,
     authorize,
     authorize_identity,
-    authorize_missing,
     wants_object,
 )
 from dolmen.gateway.auth.facts import RequestFacts
@@ -411,27 +410,44 @@ LISTS = {"Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b"}
 READS = {"Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
 
 
+PUBLIC_LIST = acls.canned("public-read", ALICE.canonical_id, ALICE.canonical_id)
+
+
 @pytest.mark.parametrize(
-    ("principal", "where", "expected"),
+    ("principal", "changes", "code"),
     [
-        (ROOT, bucket(), True),
-        (None, bucket(), False),
-        (None, bucket(policy=bucket_policy(READS)), False),
-        (None, bucket(policy=bucket_policy(LISTS)), True),
-        (None, bucket(policy=bucket_policy(LISTS, {**READS, "Effect": "Deny"})), False),
-        (None, bucket(ownership="ObjectWriter", acl=acls.canned("public-read", ALICE.canonical_id, ALICE.canonical_id)), True),
-        (STRANGER, bucket(), False),
-        (user(GETS), bucket(), False),
-        (user(identity()), bucket(), True),
+        (ROOT, {}, ""),  # the handler will say NoSuchKey
+        (user(GETS), {}, ""),
+        (None, {}, "AccessDenied"),
+        (None, {"acl": PUBLIC_LIST}, "NoSuchKey"),
+        (None, {"acl": PUBLIC_LIST, "ignore_public_acls": True}, "AccessDenied"),
+        (None, {"acl": PUBLIC_LIST, "ownership": "BucketOwnerEnforced"}, "AccessDenied"),
+        (None, {"policy": bucket_policy(LISTS)}, "NoSuchKey"),
+        (None, {"policy": bucket_policy(LISTS, {**READS, "Effect": "Deny"})}, "AccessDenied"),
+        (None, {"policy": bucket_policy(READS)}, ""),
+        (STRANGER, {"acl": PUBLIC_LIST}, "NoSuchKey"),
+        (user(identity(action="s3:ListBucket")), {}, "NoSuchKey"),
+        (user(), {}, "AccessDenied"),
     ],
 )
-def test_who_may_know_that_there_is_no_such_object(principal, where, expected):
-    context = Context.of_request(RequestFacts("GET", {}, {}, "10.0.0.1", False, 0), principal, where.owner_account)
-    decision = authorize_missing(AccessRequest("s3:GetObject", "arn:aws:s3:::b/k", context), principal, where)
-    assert decision.allowed is expected
+def test_reading_what_is_not_there(principal, changes, code):
+    where = bucket(**{"ownership": "ObjectWriter", **changes})
+    assert decide(principal, where).code == code
+    assert decide(principal, where, "s3:GetObjectAcl").code in ("", "AccessDenied")
+
+
+def test_a_new_object_s_acl_is_set_with_the_permission_to_write_it():
+    where = bucket(ownership="ObjectWriter", acl=grants((*TO_BOB_ACL, "WRITE")))
+    assert allowed(STRANGER, where, "s3:PutObjectAcl")
+    assert not allowed(STRANGER, where, "s3:PutObjectAcl", target=ObjectAccess(owner_canonical="a" * 64, acl=None, tags={}))
+    assert not allowed(STRANGER, bucket(ownership="ObjectWriter", acl=grants((*TO_BOB_ACL, "READ"))), "s3:PutObjectAcl")
 
 
 # -- without a bucket; roles -----------------------------------------------------------------------------------------------------
+
+
+def test_reading_a_version_that_is_not_there():
+    assert decide(None, bucket(ownership="ObjectWriter", acl=PUBLIC_LIST), "s3:GetObjectVersion").code == "NoSuchVersion"
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from iam_world import ALICE, BOB, KEY, World, allow
 
+from dolmen.core.clock import SystemClock
 from dolmen.gateway.auth.principal import ANONYMOUS
 from dolmen.gateway.iam.identities import Identities
 from dolmen.gateway.iam.ids import account_of_key_id, new_access_key_id
@@ -230,26 +231,28 @@ def test_tokens_hold_a_session_and_no_clear_text():
     assert "clear-secret" not in token
 
 
-async def test_concurrent_changes_are_all_kept(tmp_path):
+async def test_concurrent_changes_of_two_processes_are_all_kept(tmp_path):
     """Each change reads, decides and writes; none of them is lost, no quota is passed."""
-    from dolmen.core.clock import SystemClock
-
-    store = EmbeddedStore(str(tmp_path / "meta"), SystemClock())
+    store = EmbeddedStore(str(tmp_path / "meta"), SystemClock(), garbage_grace_seconds=900.0)
     await store.open()
-    world = World(store)
+    worlds = [World(store), World(store)]
+    iam = worlds[0].iam
+
+    async def both(action, *given):
+        calls = [worlds[number % 2].iam(action, **one) for number, one in enumerate(given)]
+        return [one for one in await asyncio.gather(*calls, return_exceptions=True) if isinstance(one, dict)]
+
     try:
-        await world.iam("CreateUser", UserName="dave")
-        await asyncio.gather(*(world.iam("CreateUser", UserName=f"u{n}") for n in range(8)))
-        given = [{"UserName": "dave", "Tags": [{"Key": f"k{n}", "Value": ""}]} for n in range(8)]
-        await asyncio.gather(*(world.iam("TagUser", **one) for one in given))
-        keys = await asyncio.gather(*(world.iam("CreateAccessKey", UserName="dave") for _ in range(5)), return_exceptions=True)
-        assert sum(isinstance(key, dict) for key in keys) == 2
-        assert len((await world.iam("ListUserTags", UserName="dave"))["Tags"]) == 8
-        summary = (await world.iam("GetAccountSummary"))["SummaryMap"]
-        assert summary["Users"] == len((await world.iam("ListUsers"))["Users"]) == 9
-        same = [world.iam("CreateGroup", GroupName="g") for _ in range(5)]
-        made = await asyncio.gather(*same, return_exceptions=True)
-        assert sum(isinstance(one, dict) for one in made) == 1
+        await iam("CreateUser", UserName="dave")
+        assert len(await both("CreateUser", *({"UserName": f"u{n}"} for n in range(8)))) == 8
+        tags = ({"UserName": "dave", "Tags": [{"Key": f"k{n}", "Value": ""}]} for n in range(8))
+        assert len(await both("TagUser", *tags)) == 8
+        assert len(await both("CreateAccessKey", *[{"UserName": "dave"}] * 5)) == 2
+        assert len((await iam("ListUserTags", UserName="dave"))["Tags"]) == 8
+        summary = (await iam("GetAccountSummary"))["SummaryMap"]
+        assert summary["Users"] == len((await iam("ListUsers"))["Users"]) == 9
+        assert len(await both("CreateGroup", *[{"GroupName": "g"}] * 6)) == 1
     finally:
         await store.close()
-        await world.outbound.close()
+        for world in worlds:
+            await world.outbound.close()

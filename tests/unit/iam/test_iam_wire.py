@@ -60,7 +60,7 @@ async def test_an_error_byte_by_byte(world):
         ("iam", {"Action": "CreateUser", "UserName": "a", "Tags.member.x.Key": "k"}, "MalformedQueryString"),
         ("iam", {"Action": "CreateUser", "UserName": "a", "a.b.c.d.e.f.g.h.i": "k"}, "MalformedQueryString"),
         ("iam", {"Action": "CreateUser", **{f"x{n}": "" for n in range(3000)}}, "MalformedQueryString"),
-        ("iam", {"Action": "CreatePolicyVersion", "PolicyArn": "a" * 30, "PolicyDocument": "x", "SetAsDefault": "maybe"}, "ValidationError"),
+        ("iam", {"Action": "ListPolicies", "OnlyAttached": "maybe"}, "ValidationError"),
     ],
 )
 async def test_forms_that_are_wrong(world, service, form, code):

@@ -83,6 +83,9 @@ _NOT_OF_OWNER = Decision(
     allowed=False, code="MethodNotAllowed", reason="only the bucket owner's account may see to its policy"
 )
 
+_NO_KEY = Decision(allowed=False, code="NoSuchKey", reason="there is no such object, and the caller may know that")
+_NO_VERSION = Decision(allowed=False, code="NoSuchVersion", reason="there is no such version, and the caller may know that")
+
 # The root user of the owner keeps these whatever a policy says, or nobody could mend it.
 _POLICY_ACTIONS = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"})
 
@@ -93,6 +96,7 @@ _BUCKET_PERMISSIONS = {
     "s3:listbucketversions": "READ",
     "s3:listbucketmultipartuploads": "READ",
     "s3:putobject": "WRITE",
+    "s3:putobjectacl": "WRITE",  # of an object that is being written: its writer will own it
     "s3:deleteobject": "WRITE",
     "s3:abortmultipartupload": "WRITE",
     "s3:listmultipartuploadparts": "WRITE",
@@ -133,7 +137,8 @@ def authorize(
     """Decide one action.
 
     ``bucket``: None for actions without one (ListBuckets, CreateBucket). ``target``: the object, when ``wants_object`` says
-    that it matters; None when it does not, or when there is no such object.
+    that it matters; None when it does not, or when there is no such object. A read that nothing but the missing object's ACL
+    could have allowed is refused with NoSuchKey (NoSuchVersion) to whoever may list the bucket, else with AccessDenied.
     """
     if bucket is None:
         return authorize_identity(request, principal)
@@ -147,7 +152,18 @@ def authorize(
     action = request.action.lower()
     if is_owner and action in _POLICY_ACTIONS:
         return _OWN_POLICY
-    return _Case(request, action, principal, bucket, target).decide()
+    decision = _Case(request, action, principal, bucket, target).decide()
+    if (
+        target is None
+        and bucket.ownership != ENFORCED
+        and not decision.allowed
+        and not decision.statement
+        and _OBJECT_PERMISSIONS.get(action) == "READ"
+    ):
+        listing = AccessRequest("s3:ListBucket", request.resource.partition("/")[0], request.context)
+        if authorize(listing, principal, bucket).allowed:
+            return _NO_VERSION if "version" in action else _NO_KEY
+    return decision
 
 
 def authorize_identity(request: AccessRequest, principal: Principal | None) -> Decision:
@@ -160,18 +176,6 @@ def authorize_identity(request: AccessRequest, principal: Principal | None) -> D
     if own.denied is not None:
         return own.denied
     return own.consent or _refused(own.why_not(request))
-
-
-def authorize_missing(request: AccessRequest, principal: Principal | None, bucket: BucketAccess) -> Decision:
-    """Whether the caller of a read may know that there is no such object: whoever may list the bucket may, unless denied.
-
-    Others are told AccessDenied, as S3 does. ``request``: the read. The decision is about the read, its code AccessDenied.
-    """
-    decision = authorize(request, principal, bucket)
-    if not decision.allowed and decision.statement:
-        return decision
-    listing = AccessRequest("s3:ListBucket", request.resource.partition("/")[0], request.context, request.expected_owner)
-    return authorize(listing, principal, bucket)
 
 
 def wants_object(bucket: BucketAccess, principal: Principal | None, action: str) -> bool:
@@ -361,13 +365,13 @@ class _Case:
         return _refused(f"the {whose} belongs to another account, and nothing of it allows {self._request.action}")
 
     def _by_acl(self) -> Decision | None:
-        """What the ACL of the bucket or the object grants, if ACLs count."""
+        """What the ACL of the object, if there is one, or else of the bucket grants, if ACLs count."""
         bucket, target = self._bucket, self._target
         if bucket.ownership == ENFORCED:
             return None
         canonical_id = None if self._principal is None else self._principal.account.canonical_id
-        if self._action in _OF_OBJECT_OWNER:
-            return None if target is None else self._by_object_acl(target, canonical_id)
+        if target is not None and self._action in _OF_OBJECT_OWNER:
+            return self._by_object_acl(target, canonical_id)
         permission = _BUCKET_PERMISSIONS.get(self._action)
         if permission is None or bucket.acl is None:
             return None

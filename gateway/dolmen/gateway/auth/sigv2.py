@@ -9,8 +9,8 @@ the resource with some of its query parameters. It covers neither host, region, 
   then turn PUT key into PUT key?retention.) In a signed header, which only its maker holds, they are taken.
 * No parameter that is signed may come twice, in whatever case its name is written.
 
-The resource is signed as it was sent, or in its canonical encoding; a parameter without a value with or without its ``=``: both
-readings mean the same request.
+The resource is signed as it was sent, or in its canonical encoding; a bucket with or without a slash behind it (botocore); a
+parameter without a value with or without its ``=``: all readings mean the same request.
 """
 
 from __future__ import annotations
@@ -101,6 +101,8 @@ def claim_version_2(
     head = [method.encode(), headers.get(b"content-md5", b""), headers.get(b"content-type", b""), date]
     begin = b"\n".join(head) + b"\n" + lines + (b"" if bucket is None else b"/" + bucket.encode())
     paths = dict.fromkeys((raw_path or b"/", canonical_path))
+    if bucket is None and raw_path.count(b"/") == 1 and len(raw_path) > 1:
+        paths[raw_path + b"/"] = None
     ends = dict.fromkeys(_resource_query(pairs, bare=bare) for bare in (False, True))
     token = amz.get(b"x-amz-security-token", b"").decode("utf-8", "replace")
     readings = tuple(begin + path + end for path in paths for end in ends)

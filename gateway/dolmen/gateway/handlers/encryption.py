@@ -192,7 +192,7 @@ async def _asked_sealing(
             raise _argument(message, context, name=CONTEXT) from None
     bucket_key = headers.get(BUCKET_KEY, "true" if rule is not None and rule.bucket_key else "false").lower()
     if bucket_key not in ("true", "false"):
-        raise _argument(f"The header '{BUCKET_KEY}' must be true or false.", bucket_key, name=BUCKET_KEY)
+        raise _argument(f"The value of {BUCKET_KEY} must be true or false", bucket_key, name=BUCKET_KEY)
     name = key_named(call, headers.get(KMS_KEY, ""))
     return await _sealing(call, asked, name, context=context, bucket_key=bucket_key == "true")
 

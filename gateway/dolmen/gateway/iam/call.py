@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dolmen.core.clock import Clock
@@ -35,6 +36,7 @@ class Realm:
     secrets: Sealer
     tokens: SessionTokens
     web_identities: WebIdentities
+    changing: dict[str, asyncio.Lock] = field(default_factory=dict)  # by account: this process changes it once at a time
 
 
 @dataclass(frozen=True, slots=True)

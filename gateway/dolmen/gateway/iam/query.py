@@ -6,6 +6,8 @@ change committed.
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from dolmen.core.clock import Clock
@@ -29,7 +31,8 @@ from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.render import Response
 
 SERVICES = tuple(VERSIONS)
-ATTEMPTS_MAX = 10  # of one change against others of the same account: ten in a row lost means a storm
+ATTEMPTS_MAX = 20  # of one change against those of other processes; so many in a row lost means a storm
+ATTEMPT_PAUSE_SECONDS = 0.02  # at most, after a lost one
 _READS = ("Get", "List", "Simulate")
 UNSIGNED = ("AssumeRoleWithWebIdentity", "AssumeRoleWithSAML")
 # What sessions of GetSessionToken may ask of STS; IAM answers them nothing (there is no MFA here).
@@ -141,15 +144,23 @@ async def _run(
     if handler is None:
         raise IamFault("NotImplemented", f"{action} is not implemented.")
     given = parse_input(service, action, parameters)
+    call = IamCall(realm, service, action, principal, facts, Unit(realm.store, principal.account.account_id))
+    if service != "iam" or action.startswith(_READS):
+        return await handler(call, given)
+    async with realm.changing.setdefault(call.account_id, asyncio.Lock()):
+        return await _change(handler, call, given)
+
+
+async def _change(handler: Handler, call: IamCall, given: Given) -> Output | None:
+    """Run the handler and commit what it staged, again and again while others are quicker. Raises ConcurrentModification."""
     for _ in range(ATTEMPTS_MAX):
-        unit = Unit(realm.store, principal.account.account_id)
-        writes = service == "iam" and not action.startswith(_READS)
-        if writes:
-            await unit.state()  # before everything that the handler reads
-        output = await handler(IamCall(realm, service, action, principal, facts, unit), given)
+        call.unit = Unit(call.realm.store, call.account_id)
+        await call.unit.state()  # before everything that the handler reads
+        output = await handler(call, given)
         try:
-            await unit.commit()
+            await call.unit.commit()
         except DocumentChanged:
+            await asyncio.sleep(random.uniform(0, ATTEMPT_PAUSE_SECONDS))
             continue
         return output
     raise IamFault("ConcurrentModification")
