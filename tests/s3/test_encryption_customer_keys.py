@@ -139,7 +139,8 @@ def test_metadata_operations_need_no_key(s3, bucket):
 
 def test_presigned_urls_carry_the_headers(server, s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"data", **customer(KEY))
-    url = server.client(signature_version="s3v4").generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k", **customer(KEY)})
+    client = server.client(signature_version="s3v4")
+    url = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k", **customer(KEY)})
     request = urllib.request.Request(url, headers=headers())
     with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.read() == b"data"

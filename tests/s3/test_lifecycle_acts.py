@@ -1,4 +1,4 @@
-"""Lifecycle rules act: a store of its own whose lifecycle days are two seconds long."""
+"""Lifecycle rules act: a store of its own whose lifecycle days are a second long."""
 
 import datetime
 import itertools
@@ -7,7 +7,7 @@ import time
 import pytest
 from dev_server import DevServer
 
-DAY_SECONDS = 2
+DAY_SECONDS = 1
 PATIENCE_SECONDS = 40.0  # a loaded machine; a quiet one needs two or three days
 MIDNIGHT = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 UNTIL = datetime.datetime(2100, 1, 1, tzinfo=datetime.UTC)
@@ -90,7 +90,7 @@ def test_objects_expire_within_two_days_and_not_before_one(client, plain):
     began = time.monotonic()
     put(client, plain)
     until([], lambda: keys(client, plain))
-    assert time.monotonic() - began >= DAY_SECONDS - 0.5
+    assert time.monotonic() - began >= DAY_SECONDS
     assert history(client, plain) == (set(), set())
 
 
@@ -247,10 +247,14 @@ def test_a_hold_that_ends_lets_the_rule_act(client, locking):
 def test_an_object_that_is_written_again_lives_on(client, plain):
     """Overwritten more often than once a day it never gets old enough."""
     rules(client, plain, EXPIRE)
-    for number in range(12):
+    for number in range(16):
+        began = time.monotonic()
         put(client, plain, body=b"%d" % number)
         time.sleep(DAY_SECONDS / 4)
-        assert client.get_object(Bucket=plain, Key="k")["Body"].read() == b"%d" % number
+        try:
+            assert client.get_object(Bucket=plain, Key="k")["Body"].read() == b"%d" % number
+        except client.exceptions.NoSuchKey:
+            assert time.monotonic() - began >= DAY_SECONDS  # the machine stood still for a day
 
 
 def test_rules_that_went_do_nothing(client, plain):

@@ -4,6 +4,7 @@
 """
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
@@ -105,7 +106,13 @@ ROUND_TRIPS = [
         {"Status": "Enabled"},
         None,
     ),
-    ("put_bucket_cors", {"CORSConfiguration": {"CORSRules": CORS_RULES}}, "get_bucket_cors", {"CORSRules": CORS_RULES}, "delete_bucket_cors"),
+    (
+        "put_bucket_cors",
+        {"CORSConfiguration": {"CORSRules": CORS_RULES}},
+        "get_bucket_cors",
+        {"CORSRules": CORS_RULES},
+        "delete_bucket_cors",
+    ),
     (
         "put_bucket_versioning",
         {"VersioningConfiguration": {"Status": "Enabled"}},
@@ -160,8 +167,6 @@ def test_settings_do_not_disturb_each_other(s3, bucket):
 
 def test_at_the_same_time(clients, s3, bucket):
     """Terraform sets several at once: none is lost."""
-    from concurrent.futures import ThreadPoolExecutor
-
     def apply(number):
         write, given, *_ = ROUND_TRIPS[number]
         getattr(clients[number], write)(Bucket=bucket, **given)

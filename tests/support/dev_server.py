@@ -16,6 +16,7 @@ from typing import Self
 
 import boto3
 from botocore.config import Config
+from s3_results import watch_client
 
 START_SECONDS = 60.0  # a loaded machine; a quiet one needs two or three
 STOP_SECONDS = 40.0
@@ -172,7 +173,7 @@ class DevServer:
     def client(self, keys: tuple[str, str] = ROOT, **config: object):
         """A boto3 client with default settings; retries are off, so that tests see what the server says."""
         settings = {"retries": {"total_max_attempts": 1, "mode": "standard"}, "max_pool_connections": 64, **config}
-        return boto3.session.Session().client(
+        made = boto3.session.Session().client(
             "s3",
             endpoint_url=self.endpoint,
             region_name=REGION,
@@ -180,3 +181,4 @@ class DevServer:
             aws_secret_access_key=keys[1],
             config=Config(**settings),
         )
+        return watch_client(made)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import quote, unquote_to_bytes
 
+from s3_results import watch_raw
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 REGION = "us-east-1"
 TIMEOUT_SECONDS = 60.0
@@ -194,6 +196,7 @@ class RawS3:
 
     def send(self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes | None) -> Answer:
         """These headers and no others but Content-Length."""
+        watch_raw(method, path, query, headers)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_SECONDS)
         try:
             connection.putrequest(

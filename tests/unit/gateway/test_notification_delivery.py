@@ -322,6 +322,25 @@ async def test_the_first_message_asks_while_a_target_is_away(world):
     assert world.receivers.most_running["a"] == 1
 
 
+async def test_attempts_that_fail_together_count_as_one(world, monkeypatch):
+    """Eight that hang and fail at once: the next attempt follows after the first pause, not after the eighth."""
+    monkeypatch.setattr(lanes, "RETRY_SECONDS_MAX", 300.0)
+    monkeypatch.setattr(lanes, "FIRST_RETRY_SECONDS", 0.2)
+    times = []
+
+    async def hang(body):
+        times.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.1)
+        return Unavailable("late")
+
+    world.receivers.answers["a"] = hang
+    for number in range(20):
+        await world.put(f"a/{number}")
+    world.start()
+    await world.until(lambda: len(times) > lanes.CONCURRENCY)
+    assert times[lanes.CONCURRENCY] - times[0] < 0.1 + 0.2 + 0.2
+
+
 async def test_requests_to_a_target_are_bounded(world):
     async def slowly(body):
         await asyncio.sleep(0.005)

@@ -150,6 +150,20 @@ async def test_a_server_that_goes_and_comes_back(token_file, clock):
     await vault.close()
 
 
+async def test_a_store_that_starts_while_the_server_is_away(token_file, clock):
+    with TransitServer() as transit:
+        pass
+    vault = VaultKeys(VaultAddress(transit.url, token_file), Outbound(), clock)
+    await ensure_keys(vault, ("alpha",))
+    with TransitServer(transit.port) as server:
+        key = await vault.generate("alpha", CONTEXT)
+        assert list(server.keys) == ["alpha"]
+        assert await vault.unseal("alpha", key.sealed, CONTEXT) == key.plaintext
+        with pytest.raises(NoSuchKmsKey):
+            await vault.generate("beta", CONTEXT)
+    await vault.close()
+
+
 async def test_tokens_are_read_again_and_never_told(vault, transit, token_file, tmp_path, clock):
     await vault.create("alpha")
     token_file.write_text("s.expired-token")

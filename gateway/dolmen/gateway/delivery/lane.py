@@ -71,7 +71,8 @@ class Lane:
         self._known: dict[bytes, Message] = {}  # by event id: all of the window
         self._ready: deque[bytes] = deque()
         self._later: list[tuple[float, bytes]] = []  # heap of (monotonic seconds, order)
-        self._failures = 0  # attempts in a row without an answer, of any message
+        self._failures = 0  # rounds of attempts in a row without an answer, of any message
+        self._paused_at = 0.0
         self._paused_until = 0.0
         self._running: set[asyncio.Task[None]] = set()
         self._gone: list[Message] = []  # sent or given up: to be removed from the queue
@@ -244,14 +245,15 @@ class Lane:
 
     async def _deliver(self, message: Message) -> None:
         assert self._target is not None
+        begun = self._clock.monotonic_seconds()
         try:
             status = await self._post(self._target, message.body)
         except Unavailable as error:
-            self._pause()
+            self._pause(begun)
             self._failed(message, str(error))
             return
         if status in AWAY_STATUSES:
-            self._pause()
+            self._pause(begun)
             self._failed(message, f"status {status}")
             return
         self._failures = 0
@@ -263,10 +265,13 @@ class Lane:
         else:
             self._failed(message, f"status {status}")
 
-    def _pause(self) -> None:
-        """The target itself is away: all its messages wait."""
+    def _pause(self, begun: float) -> None:
+        """The target itself is away: all its messages wait. Attempts that were under way together count as one."""
+        if begun < self._paused_at:
+            return
         self._failures += 1
-        self._paused_until = self._clock.monotonic_seconds() + backoff_seconds(self._failures)
+        self._paused_at = self._clock.monotonic_seconds()
+        self._paused_until = self._paused_at + backoff_seconds(self._failures)
 
     def _failed(self, message: Message, why: str) -> None:
         message.attempts += 1

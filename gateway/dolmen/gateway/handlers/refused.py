@@ -59,12 +59,18 @@ async def put_bucket_abac(call: Call, given: inputs.PutBucketAbacInput) -> Respo
     return Response(200, [], b"")
 
 
+async def list_directory_buckets(call: Call, given: inputs.ListDirectoryBucketsInput) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListDirectoryBuckets.html. There are none."""
+    return render(call.operation, outputs.ListDirectoryBucketsOutput(buckets=[]))
+
+
 async def _no_metadata_tables(call: Call, given: msgspec.Struct) -> Response:
     raise S3Fault("MetadataConfigurationNotFound", fields=(("BucketName", call.bucket_name),))
 
 
 HANDLERS = {
     "CreateSession": _not_of_this_service,
+    "ListDirectoryBuckets": list_directory_buckets,
     "WriteGetObjectResponse": _not_of_this_service,
     "GetObjectTorrent": _closed_to_objects,
     "SelectObjectContent": _closed_to_objects,

@@ -5,7 +5,7 @@ Without the keyring nobody who has the metadata can open anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
@@ -23,7 +23,7 @@ from dolmen.gateway.kms.service import (
     NoSuchKmsKey,
     SealedKey,
     SealedKeyBroken,
-    ensure_keys,
+    create_missing,
 )
 from dolmen.gateway.metadata.records import DocumentChange
 from dolmen.gateway.metadata.store import DocumentChanged, MetadataStore
@@ -101,7 +101,7 @@ class LocalKeys:
         except NoSuchKmsKey:
             if name not in INTERNAL:
                 raise
-            await ensure_keys(self, (name,))
+            await create_missing(self, (name,))
             known = await self._usable(name)
         number = known.record.newest.number
         envelope = enclose(self._material(name, known, known.record.newest), data_key, context)
@@ -141,6 +141,9 @@ class LocalKeys:
             await self._store.write_documents(SPACE, [DocumentChange(kind=KIND, name=name, raw=_encode(record), expected_rev=0)])
         except DocumentChanged:
             raise KmsKeyExists(name) from None
+
+    async def ensure(self, names: Sequence[str]) -> None:
+        await create_missing(self, names)
 
     async def rotate(self, name: str) -> int:
         def next_version(record: KeyRecord) -> KeyRecord:

@@ -46,6 +46,9 @@ class MigratingKeys:
     async def create(self, name: str) -> None:
         await self._current.create(name)
 
+    async def ensure(self, names: Sequence[str]) -> None:
+        await self._current.ensure(names)
+
     async def rotate(self, name: str) -> int:
         return await self._current.rotate(name)
 

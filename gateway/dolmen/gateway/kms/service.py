@@ -102,6 +102,10 @@ class KeyService(Protocol):
         """Raises ``KmsKeyExists``."""
         ...
 
+    async def ensure(self, names: Sequence[str]) -> None:
+        """Create those that are missing, now, or when they are first needed while the service is away."""
+        ...
+
     async def rotate(self, name: str) -> int:
         """Add a version and return its number: it seals from now on, the older ones only open."""
         ...
@@ -114,7 +118,12 @@ class KeyService(Protocol):
 
 
 async def ensure_keys(service: KeyService, names: Sequence[str]) -> None:
-    """Create those that are missing; several processes may do so at once."""
+    """At the start of a gateway, which must not depend on a key server that is away; several processes may do so at once."""
+    await service.ensure(names)
+
+
+async def create_missing(service: KeyService, names: Sequence[str]) -> None:
+    """Raises what ``KeyService.create`` raises, but not that a key exists."""
     for name in names:
         try:
             await service.create(name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,7 +32,7 @@ from dolmen.gateway.kms.service import (
     NoSuchKmsKey,
     SealedKey,
     SealedKeyBroken,
-    ensure_keys,
+    create_missing,
 )
 from dolmen.gateway.objects.sealing import KEY_BYTES
 from dolmen.gateway.outbound import Outbound, OutboundAnswer, OutboundFailed
@@ -82,6 +82,7 @@ class VaultKeys:
         self._clock = clock
         self._data_keys: OrderedDict[tuple[str, bytes, bytes], tuple[float, bytes]] = OrderedDict()
         self._infos: dict[str, tuple[float, KeyInfo]] = {}
+        self._wanted = set(INTERNAL)  # made when they are missing
         self._log = get_logger("kms")
         self._token()
 
@@ -100,9 +101,9 @@ class VaultKeys:
         try:
             await self.describe(name)  # ``encrypt`` would create a key that is not there, as it likes
         except NoSuchKmsKey:
-            if name not in INTERNAL:
+            if name not in self._wanted:
                 raise
-            await ensure_keys(self, (name,))
+            await create_missing(self, (name,))
         body = {"plaintext": _base64(data_key), "context": _base64(context)}
         return _sealed_of(await self._seal(name, f"encrypt/{_path(name)}", body))
 
@@ -164,6 +165,13 @@ class VaultKeys:
         except _Refused as refused:
             raise self._error(name, refused) from None
 
+    async def ensure(self, names: Sequence[str]) -> None:
+        self._wanted |= set(names)
+        try:
+            await create_missing(self, names)
+        except KmsUnavailable as error:
+            self._log.warning("keys are made when they are needed", error=str(error))
+
     async def rotate(self, name: str) -> int:
         await self.describe(name)
         try:
@@ -182,13 +190,13 @@ class VaultKeys:
     # ---- requests ------------------------------------------------------------------------------------------------
 
     async def _seal(self, name: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        """A request that uses the newest version; makes the store's own keys when they are missing."""
+        """A request that uses the newest version; makes the keys that the store is to have when they are missing."""
         try:
             return await self._use(name, path, body)
         except NoSuchKmsKey:
-            if name not in INTERNAL:
+            if name not in self._wanted:
                 raise
-        await ensure_keys(self, (name,))
+        await create_missing(self, (name,))
         return await self._use(name, path, body)
 
     async def _use(self, name: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
