@@ -87,11 +87,22 @@ def test_a_tenant_has_names_of_its_own(s3, bob, bucket, refused):
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"default"
 
 
+@pytest.mark.parametrize("locks", [True, False])
+def test_object_lock(s3, refused, new_name, locks):
+    name = new_name()
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=locks)
+    assert s3.get_bucket_versioning(Bucket=name).get("Status") == ("Enabled" if locks else None)
+    if locks:
+        told = s3.get_object_lock_configuration(Bucket=name)["ObjectLockConfiguration"]
+        assert told == {"ObjectLockEnabled": "Enabled"}
+    else:
+        refused("ObjectLockConfigurationNotFoundError", 404, s3.get_object_lock_configuration, Bucket=name)
+
+
 def test_what_cannot_be_kept_is_refused(s3, refused, new_name):
     name = new_name()
     refused("AccessControlListNotSupported", 400, s3.create_bucket, Bucket=name, ACL="public-read")
     refused("NotImplemented", 501, s3.create_bucket, Bucket=name, ObjectOwnership="ObjectWriter")
-    refused("NotImplemented", 501, s3.create_bucket, Bucket=name, ObjectLockEnabledForBucket=True)
     refused(
         "NotImplemented",
         501,

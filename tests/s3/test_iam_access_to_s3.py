@@ -1,5 +1,9 @@
 """What IAM says, S3 does: users, groups, roles, boundaries, at once and in every gateway process."""
 
+import json
+import urllib.error
+import urllib.request
+
 import pytest
 from dev_server import ALICE
 from iam_people import ACCOUNT, People, document, trust
@@ -22,6 +26,11 @@ def full(s3, bucket):
 
 def reads(s3, bucket, key):
     return s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+
+
+def presigned(people, keys, bucket):
+    s3 = people.client("s3", keys, signature_version="s3v4")
+    return s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "in/one"})
 
 
 def test_a_user_without_policies_can_do_nothing(people, full, refused):
@@ -153,8 +162,6 @@ def test_a_bucket_policy_names_a_user_or_a_role(people, full, s3, refused):
         "Action": "s3:GetObject",
         "Resource": f"arn:aws:s3:::{full}/in/*",
     }
-    import json
-
     s3.put_bucket_policy(Bucket=full, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
     for client in (as_user, as_role):
         assert reads(client, full, "in/one")
@@ -166,8 +173,6 @@ def test_a_user_of_another_account_needs_both_accounts(people, server, full, s3,
     name, keys = theirs.user(document(("Allow", "s3:GetObject", f"arn:aws:s3:::{full}/*")))
     client = theirs.client("s3", keys)
     refused("AccessDenied", 403, client.get_object, Bucket=full, Key="in/one")
-    import json
-
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": "arn:aws:iam::111111111111:root"},
@@ -194,7 +199,7 @@ def test_principal_tags_in_conditions(people, full, refused):
 
 def test_presigned_urls_end_with_the_key(people, full, fetch_status):
     name, keys = people.user(document(("Allow", "s3:GetObject", f"arn:aws:s3:::{full}/*")))
-    url = people.client("s3", keys).generate_presigned_url("get_object", Params={"Bucket": full, "Key": "in/one"})
+    url = presigned(people, keys, full)
     assert fetch_status(url) == (200, b"in/one")
     people.iam.delete_access_key(UserName=name, AccessKeyId=keys[0])
     assert fetch_status(url)[0] == 403
@@ -203,15 +208,12 @@ def test_presigned_urls_end_with_the_key(people, full, fetch_status):
 def test_presigned_urls_of_sessions_carry_their_token(people, full, fetch_status):
     _, keys = people.user(document(("Allow", "s3:GetObject", f"arn:aws:s3:::{full}/*")))
     given = people.client("sts", keys).get_session_token()["Credentials"]
-    url = people.client("s3", given).generate_presigned_url("get_object", Params={"Bucket": full, "Key": "in/one"})
+    url = presigned(people, given, full)
     assert fetch_status(url) == (200, b"in/one")
 
 
 @pytest.fixture(scope="module")
 def fetch_status():
-    import urllib.error
-    import urllib.request
-
     def get(url):
         try:
             with urllib.request.urlopen(url, timeout=30) as answer:

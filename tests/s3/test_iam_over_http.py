@@ -88,7 +88,8 @@ def test_bodies_that_are_too_long(post):
 
 
 def test_a_changed_body_breaks_the_signature(server):
-    request = AWSRequest("POST", f"{server.endpoint}/", data=IDENTITY.encode(), headers={"content-type": "application/x-www-form-urlencoded"})
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+    request = AWSRequest("POST", f"{server.endpoint}/", data=IDENTITY.encode(), headers=headers)
     SigV4Auth(Credentials(*ROOT), "sts", "us-east-1").add_auth(request)
     other = b"Action=GetSessionToken&Version=2011-06-15"
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)

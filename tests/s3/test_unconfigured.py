@@ -93,7 +93,7 @@ def test_locks(s3, bucket, refused):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     refused("InvalidRequest", 400, s3.get_object_retention, Bucket=bucket, Key="k")
     refused("InvalidRequest", 400, s3.get_object_legal_hold, Bucket=bucket, Key="k")
-    refused("NoSuchKey", 404, s3.get_object_retention, Bucket=bucket, Key="none")
+    refused("InvalidRequest", 400, s3.get_object_retention, Bucket=bucket, Key="none")
 
 
 def test_of_no_bucket(s3, new_name):

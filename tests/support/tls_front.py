@@ -8,6 +8,7 @@ import datetime
 import ipaddress
 import ssl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +26,8 @@ def write_certificate(directory: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
     now = datetime.datetime.now(datetime.UTC)
-    names = [x509.DNSName(HOST), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    # pgBackRest looks for an address among the names only.
+    names = [x509.DNSName(HOST), x509.DNSName("127.0.0.1"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -52,9 +54,9 @@ class TlsFront:
         self.certificate, self._key = write_certificate(directory)
         self.port = 0
         self._target_port = target_port
-        self._loop = asyncio.new_event_loop()
+        self._stop: Callable[[], object] = lambda: None
         self._started = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen()), daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -62,23 +64,19 @@ class TlsFront:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._stop()
         self._thread.join(10)
 
-    def _run(self) -> None:
+    async def _listen(self) -> None:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(self.certificate, self._key)
-        starting = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
-        server = self._loop.run_until_complete(starting)
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._stop = lambda: loop.call_soon_threadsafe(ended.set)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context)
         self.port = server.sockets[0].getsockname()[1]
         self._started.set()
-        self._loop.run_forever()
-        server.close()
-        doomed = asyncio.all_tasks(self._loop)
-        for task in doomed:
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*doomed, return_exceptions=True))
-        self._loop.close()
+        await ended.wait()
+        server.close()  # asyncio.run cancels the connections that are left
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
@@ -90,6 +88,4 @@ async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         while piece := await reader.read(PIECE_BYTES):
             writer.write(piece)
             await writer.drain()
-    with contextlib.suppress(OSError):
-        writer.close()
-        await writer.wait_closed()
+    writer.close()

@@ -20,7 +20,7 @@ from dolmen.gateway.auth.policy.context import Context
 from dolmen.gateway.auth.policy.document import parse_policy
 from dolmen.gateway.auth.policy.evaluate import trust_allows
 from dolmen.gateway.auth.policy.principals import Caller
-from dolmen.gateway.auth.principal import Principal, root_principal
+from dolmen.gateway.auth.principal import ANONYMOUS, Principal, root_principal
 
 ALICE = Account("111111111111", "a" * 64, "alice", "alice@example.com")
 BOB = Account("222222222222", "b" * 64, "bob", "bob@example.com")
@@ -355,6 +355,15 @@ def test_an_object_of_another_account(ownership, principal, action, policy, acl,
     where = bucket(ownership=ownership, policy=None if policy is None else bucket_policy(policy))
     target = ObjectAccess(owner_canonical=BOB.canonical_id, acl=acl, tags={})
     assert allowed(principal, where, action, target=target) is expected
+
+
+def test_what_nobody_wrote_is_everybody_s():
+    target = ObjectAccess(owner_canonical=ANONYMOUS.canonical_id, acl=None, tags={})
+    where = bucket(ownership="ObjectWriter")
+    for action in ("s3:GetObject", "s3:GetObjectAcl", "s3:PutObjectAcl", "s3:GetObjectTagging"):
+        assert allowed(None, where, action, target=target)
+        assert not allowed(STRANGER, where, action, target=target)
+    assert not allowed(None, where, "s3:DeleteObject", target=target)
 
 
 def test_with_acls_disabled_everything_belongs_to_the_bucket_s_owner():

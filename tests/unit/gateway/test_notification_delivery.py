@@ -341,6 +341,33 @@ async def test_attempts_that_fail_together_count_as_one(world, monkeypatch):
     assert times[lanes.CONCURRENCY] - times[0] < 0.1 + 0.2 + 0.2
 
 
+async def test_the_probe_does_not_pay_for_the_absence(world, monkeypatch):
+    """After a long absence the message that asked for all the others is no later than they."""
+    monkeypatch.setattr(lanes, "RETRY_SECONDS_MAX", 0.1)
+    world.receivers.answers["a"] = Unavailable("away")
+    await world.put("a/1")
+    world.start()
+    await world.until(lambda: lanes.FAILED.labels("a")._value.get() > 0)
+    await asyncio.sleep(0.5)
+    monkeypatch.setattr(lanes, "RETRY_SECONDS_MAX", 300.0)
+    world.receivers.answers["a"] = 200
+    began = asyncio.get_running_loop().time()
+    await world.until(world.settled)
+    assert asyncio.get_running_loop().time() - began < 1.0
+
+
+async def test_a_message_that_kills_the_receiver_lets_the_others_pass(world):
+    async def dies_of_one(body):
+        return Unavailable("reset") if body["Key"].endswith("/deadly") else 200
+
+    world.receivers.answers["a"] = dies_of_one
+    await world.put("a/deadly")
+    world.start()
+    for number in range(20):
+        await world.put(f"a/{number}")
+    await world.until(lambda: len(world.receivers.got["a"]) == 20)
+
+
 async def test_requests_to_a_target_are_bounded(world):
     async def slowly(body):
         await asyncio.sleep(0.005)

@@ -256,3 +256,8 @@ async def test_concurrent_changes_of_two_processes_are_all_kept(tmp_path):
         await store.close()
         for world in worlds:
             await world.outbound.close()
+
+
+async def test_no_token_belongs_to_a_declared_key(world):
+    given = (await world.sts("GetSessionToken"))["Credentials"]
+    await fails("InvalidToken", world.identities.find("AKIAROOTOFALICE00000", given["SessionToken"]))

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from metadata_builders import bucket_of, layout_of, put
 
+from dolmen.core.errors import Unavailable
 from dolmen.gateway.lifecycle import walk as walking
 from dolmen.gateway.lifecycle.plan import Facts, Kind, plan
 from dolmen.gateway.lifecycle.records import (
@@ -227,6 +228,36 @@ async def test_moved_bytes_leave_garbage_and_refused_ones_become_it(store, clock
     assert made[b"races"] in garbage
     assert moved.layout not in garbage
     assert raced.layout not in garbage
+
+
+async def test_an_object_that_cannot_be_moved_holds_up_no_other(store, clock):
+    bucket = await bucket_of(store)
+    for key in (b"broken", b"whole"):
+        await put(store, bucket, key)
+    clock.now += 5 * DAY
+
+    async def move(bucket, record, storage_class):
+        if record.key == b"broken":
+            raise Unavailable("too few fragments")
+        return record.layout
+
+    rules = rule(filter=SMALL, transitions=(Transition(storage_class="GLACIER", days=1),))
+    assert await walk(store, bucket, rules, move=move) == {Kind.TRANSITION: 1, walking.NOT_MOVED: 1}
+    classes = [row.storage_class for row in await store.scan(bucket.bucket_id, b"", None, 9)]
+    assert classes == ["STANDARD", "GLACIER"]
+
+
+async def test_bytes_that_move_are_paced(store, clock):
+    bucket = await bucket_of(store)
+    await put(store, bucket, b"k")
+    clock.now += 5 * DAY
+    pace = NoPace()
+
+    async def move(bucket, record, storage_class):
+        return layout_of()
+
+    await walk(store, bucket, rule(filter=SMALL, transitions=(Transition(storage_class="GLACIER", days=1),)), move=move, pace=pace)
+    assert pace.taken == 1 + 1 / walking.ROWS_OF_A_UNIT + 10 / walking.BYTES_OF_A_UNIT
 
 
 # -- races and locks ---------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from dolmen.gateway.auth.principal import ANONYMOUS
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import AccessControlPolicy, Grantee, Owner
 from dolmen.gateway.s3.model.inputs_generated import Grant as GrantElement
@@ -225,16 +226,17 @@ def to_document(acl: Acl, name_of: Callable[[str], str | None]) -> AccessControl
 
 
 def allows(acl: Acl, canonical_id: str | None, permission: str, *, public: bool = True, groups_only: bool = False) -> bool:
-    """Whether a permission is granted. ``canonical_id``: None is anonymous.
+    """Whether a permission is granted. ``canonical_id``: None is anonymous, who is meant by the id of anonymous owners too.
 
     ``public``: False ignores grants to the public groups (IgnorePublicAcls). ``groups_only``: for users of an account, to whom
     its own grants say nothing.
     """
+    named = ANONYMOUS.canonical_id if canonical_id is None else canonical_id
     for grant in acl.grants:
         if grant.permission not in (permission, FULL_CONTROL):
             continue
         if grant.kind == ID:
-            if grant.value == canonical_id and not groups_only:
+            if grant.value == named and not groups_only:
                 return True
         elif public and (grant.value == ALL_USERS or (grant.value == AUTHENTICATED_USERS and canonical_id is not None)):
             return True

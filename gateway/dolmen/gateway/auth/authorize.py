@@ -21,7 +21,7 @@ from dolmen.gateway.auth.policy.context import Context
 from dolmen.gateway.auth.policy.document import Policy, Statement
 from dolmen.gateway.auth.policy.evaluate import NOTHING_SAID, Finding, caller_of, evaluate, evaluate_for
 from dolmen.gateway.auth.policy.principals import Naming
-from dolmen.gateway.auth.principal import ROOT, Principal
+from dolmen.gateway.auth.principal import ANONYMOUS, ROOT, Principal
 
 ENFORCED = "BucketOwnerEnforced"  # ACLs are disabled
 PREFERRED = "BucketOwnerPreferred"
@@ -381,7 +381,8 @@ class _Case:
 
     def _by_object_acl(self, target: ObjectAccess, canonical_id: str | None) -> Decision | None:
         permission = _OBJECT_PERMISSIONS.get(self._action)
-        if self._foreign and target.owner_canonical == canonical_id and permission != "READ":
+        owner = ANONYMOUS.canonical_id if canonical_id is None else canonical_id
+        if self._foreign and target.owner_canonical == owner and permission != "READ":
             return _allowed("ownership of the object", None)  # and whoever owns it can always see to its ACL
         if permission is None:
             return None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class RequestFacts:
+class RequestFacts(msgspec.Struct, frozen=True):
     """``headers`` and ``query``: those that were signed, or came with an anonymous request; names of headers are lower-case."""
 
     method: str
@@ -20,6 +20,6 @@ class RequestFacts:
     signature_version: str = ""  # "AWS4-HMAC-SHA256" or "AWS"
     signature_age_us: int | None = None
     payload_hash: str = ""
-    request_tags: Mapping[str, str] = field(default_factory=dict)  # of x-amz-tagging or of a tagging document
+    request_tags: Mapping[str, str] = {}  # of x-amz-tagging or of a tagging document
     location_constraint: str = ""
-    more: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # further condition keys, lower case: s3:tlsversion ...
+    more: Mapping[str, tuple[str, ...]] = {}  # further condition keys, lower case: s3:tlsversion ...

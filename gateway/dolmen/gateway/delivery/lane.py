@@ -249,12 +249,10 @@ class Lane:
         try:
             status = await self._post(self._target, message.body)
         except Unavailable as error:
-            self._pause(begun)
-            self._failed(message, str(error))
+            self._away(message, begun, str(error))
             return
         if status in AWAY_STATUSES:
-            self._pause(begun)
-            self._failed(message, f"status {status}")
+            self._away(message, begun, f"status {status}")
             return
         self._failures = 0
         self._paused_until = 0.0
@@ -263,18 +261,26 @@ class Lane:
             self._warned = False
             self._finish(message)
         else:
-            self._failed(message, f"status {status}")
+            message.attempts += 1
+            delay = backoff_seconds(message.attempts)
+            self._failed(message, f"status {status}", self._clock.monotonic_seconds() + delay)
 
-    def _pause(self, begun: float) -> None:
-        """The target itself is away: all its messages wait. Attempts that were under way together count as one."""
-        if begun < self._paused_at:
-            return
-        self._failures += 1
-        self._paused_at = self._clock.monotonic_seconds()
-        self._paused_until = self._paused_at + backoff_seconds(self._failures)
+    def _away(self, message: Message, begun: float, why: str) -> None:
+        """The target itself is away: all its messages wait. Attempts that were under way together count as one.
 
-    def _failed(self, message: Message, why: str) -> None:
-        message.attempts += 1
+        The message gets a delay of its own only when the target answers others in between: it may be what kills the receiver.
+        """
+        if begun >= self._paused_at:
+            if not self._failures:
+                message.attempts += 1
+            self._failures += 1
+            self._paused_at = self._clock.monotonic_seconds()
+            self._paused_until = self._paused_at + backoff_seconds(self._failures)
+        own = self._clock.monotonic_seconds() + backoff_seconds(message.attempts) if message.attempts else 0.0
+        self._failed(message, why, max(self._paused_until, own))
+
+    def _failed(self, message: Message, why: str, again: float) -> None:
+        """``again``: monotonic seconds of the next attempt."""
         FAILED.labels(self.name).inc()
         if not self._warned:  # once for each time that it goes away; the counters tell the rest
             self._warned = True
@@ -283,8 +289,7 @@ class Lane:
             self._drop(message)
             self._finish(message)
         else:
-            delay = backoff_seconds(message.attempts)
-            heapq.heappush(self._later, (self._clock.monotonic_seconds() + delay, message.order))
+            heapq.heappush(self._later, (again, message.order))
 
     def _is_old(self, message: Message) -> bool:
         return self._clock.now_us() - message.at_us > KEEP_DAYS * _DAY_US

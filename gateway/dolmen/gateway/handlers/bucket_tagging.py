@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import msgspec
@@ -42,7 +41,7 @@ async def tagging_of_new_bucket(call: Call, tags: Sequence[Tag] | None) -> dict[
     raw = stored(tags)
     if raw is None:
         return {}
-    facts = dataclasses.replace(call.facts, request_tags={tag.key or "": tag.value or "" for tag in tags or ()})
+    facts = msgspec.structs.replace(call.facts, request_tags={tag.key or "": tag.value or "" for tag in tags or ()})
     resource = arn_of(stored_bucket_name(call.account, call.bucket_name), None)
     decision = await call.services.permissions.decide(call.principal, "s3:TagResource", facts, None, None, resource=resource)
     if not decision.allowed:

@@ -43,9 +43,9 @@ KMS_KEY, CONTEXT, BUCKET_KEY = f"{SSE}-aws-kms-key-id", f"{SSE}-context", f"{SSE
 CUSTOMER = f"{SSE}-customer-"
 SOURCE_CUSTOMER = "x-amz-copy-source-server-side-encryption-customer-"
 CONFIG = "encryption"  # of the bucket's record
-_ASKING = (SSE, KMS_KEY, f"{CUSTOMER}algorithm", f"{CUSTOMER}key")
+_CUSTOMER_ALGORITHM, _CUSTOMER_KEY = f"{CUSTOMER}algorithm", f"{CUSTOMER}key"
+_ASKING = (SSE, KMS_KEY, _CUSTOMER_ALGORITHM, _CUSTOMER_KEY)
 _REVISION_BITS = 48  # leaves room to count within 63 bits
-_OF_READS = (SSE, f"{CUSTOMER}algorithm", f"{CUSTOMER}key")
 
 T = TypeVar("T")
 
@@ -267,7 +267,7 @@ def check_complete(call: Call, encryption: Encryption | None) -> None:
 def check_encryption_headers(call: Call, encryption: Encryption | None) -> None:
     """What GetObject and HeadObject may say about encryption. Raises InvalidArgument, InvalidRequest, AccessDenied."""
     headers = call.request.headers
-    if encryption is None and not any(name in headers for name in _OF_READS):
+    if encryption is None and SSE not in headers and _CUSTOMER_KEY not in headers and _CUSTOMER_ALGORITHM not in headers:
         return
     if SSE in headers:
         raise _argument(f"{SSE} header is not supported for this operation.", headers[SSE])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import msgspec
 
 from dolmen.gateway.handlers.call import Call, require_version
@@ -21,7 +19,7 @@ from dolmen.gateway.s3.model.outputs_generated import GetObjectTaggingOutput, Ta
 from dolmen.gateway.s3.render import Response, render
 from dolmen.gateway.s3.tagging import check_object_tags
 
-UPDATE_ATTEMPTS_MAX = 8  # read-change-write races on one object before the client is told to try again
+UPDATE_ATTEMPTS_MAX = 64  # of writers of one object at a time one wins a commit; more than that are told to try again
 
 
 async def get_object_tagging(call: Call, given: GetObjectTaggingInput) -> Response:
@@ -41,7 +39,7 @@ async def put_object_tagging(call: Call, given: PutObjectTaggingInput) -> Respon
     """
     listed = (given.tagging.tag_set if given.tagging is not None else None) or []
     pairs = [(tag.key or "", tag.value or "") for tag in listed]
-    call.facts = dataclasses.replace(call.facts, request_tags=dict(pairs))
+    call.facts = msgspec.structs.replace(call.facts, request_tags=dict(pairs))
     await call.require(
         "s3:PutObjectTagging" if given.version_id is None else "s3:PutObjectVersionTagging",
         version_id=given.version_id,

@@ -68,6 +68,8 @@ class Identities:
 
     async def find(self, access_key_id: str, session_token: str) -> Credential:
         """Any other key. Raises InvalidAccessKeyId, InvalidToken, ExpiredToken."""
+        if session_token and self._accounts.find_key(access_key_id) is not None:
+            raise _invalid_token(session_token)  # declared keys are permanent: no token belongs to them
         account_id = account_of_key_id(access_key_id)
         account = None if account_id is None else self._accounts.by_id(account_id)
         if account is None:

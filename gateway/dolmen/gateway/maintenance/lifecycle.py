@@ -18,7 +18,7 @@ from dolmen.core.clock import Clock
 from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.lifecycle.records import CONFIGURATION, Lifecycle
-from dolmen.gateway.lifecycle.walk import LOCKED, RACED, Move, Tally, Template, Walk, keep_bytes, no_template, shown
+from dolmen.gateway.lifecycle.walk import LOCKED, NOT_MOVED, RACED, Move, Tally, Template, Walk, keep_bytes, no_template, shown
 from dolmen.gateway.maintenance.throttle import Throttle
 from dolmen.gateway.metadata.records import BucketRecord, DocumentChange
 from dolmen.gateway.metadata.store import MetadataStore, NoSuchBucket
@@ -32,7 +32,7 @@ LOOKS_OF_A_DAY = 4  # short days are looked at so often
 _KIND, _NAME = "lifecycle-walk", "position"  # of the checkpoint, a document of the bucket
 
 ACTIONS = Counter("dolmen_lifecycle_actions_total", "Versions and uploads that lifecycle rules acted on", ["action"])
-SKIPPED = Counter("dolmen_lifecycle_skipped_total", "Actions that a change or a lock came before", ["reason"])
+SKIPPED = Counter("dolmen_lifecycle_skipped_total", "Actions that a change, a lock or missing bytes came before", ["reason"])
 ROWS = Counter("dolmen_lifecycle_rows_total", "Versions that lifecycle rules looked at")
 FAILED = Counter("dolmen_lifecycle_failed_passes_total", "Passes over a bucket that ended with an error and are begun again")
 PASS_SECONDS = Gauge("dolmen_lifecycle_last_pass_seconds", "How long the last round over all buckets with rules took")
@@ -187,7 +187,7 @@ class LifecycleDuty:
         whole.rows += tally.rows
         for what, count in tally.done.items():
             whole.done[what] = whole.done.get(what, 0) + count
-            if what in (RACED, LOCKED):
+            if what in (RACED, LOCKED, NOT_MOVED):
                 SKIPPED.labels(what).inc(count)
             else:
                 ACTIONS.labels(what).inc(count)
