@@ -13,10 +13,10 @@ PINS := pyproject.toml constraints.txt scripts/install.sh
 # What the campaign does more of than the test suite; the code is the same.
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
-.PHONY: help install run test clients check campaign bench generate lock clean
+.PHONY: help install run test clients clients-all test-clients check campaign bench generate lock clean
 
 help:  ## what there is
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
 
 $(RUNTIME): $(PINS)
 	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,cli
@@ -41,6 +41,12 @@ test: $(DEVELOP) $(TOOLS) clients  ## the whole test suite, one worker for each 
 
 clients: $(DEVELOP)
 	@$(VENV_DIR)/bin/python scripts/install_clients.py
+
+clients-all: clients  ## install every S3 client of the matrix, those of make test-clients too
+	@$(VENV_DIR)/bin/python scripts/install_clients.py --slow
+
+test-clients: $(DEVELOP) clients-all  ## the clients whose installation takes minutes, doing their real jobs
+	$(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q -m slow_clients $(ARGS)
 
 campaign: $(DEVELOP) $(TOOLS) clients  ## the long form: 20 x kill -9, every pair of disks, 200 rounds of races, 5 GiB, 100,000 keys
 	$(CAMPAIGN) $(VENV_DIR)/bin/pytest -q -m "campaign or long" $(ARGS)

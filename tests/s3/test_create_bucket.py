@@ -99,9 +99,9 @@ def test_object_lock(s3, refused, new_name, locks):
         refused("ObjectLockConfigurationNotFoundError", 404, s3.get_object_lock_configuration, Bucket=name)
 
 
-def test_what_cannot_be_kept_is_refused(s3, refused, new_name):
+def test_acls_need_an_ownership_that_has_them(s3, refused, new_name):
     name = new_name()
-    refused("AccessControlListNotSupported", 400, s3.create_bucket, Bucket=name, ACL="public-read")
+    refused("InvalidBucketAclWithObjectOwnership", 400, s3.create_bucket, Bucket=name, ACL="public-read")
     refused("NotImplemented", 501, s3.create_bucket, Bucket=name, ObjectOwnership="ObjectWriter")
     refused(
         "NotImplemented",

@@ -32,6 +32,7 @@ WRONG = [
     ("a short key", headers(KEY[:31]), "InvalidArgument", "The secret key was invalid for the specified algorithm.", "null"),
     ("a long key", headers(KEY + b"k"), "InvalidArgument", "The secret key was invalid for the specified algorithm.", "null"),
     ("no base64", headers("?" * 44), "InvalidArgument", "The secret key was invalid for the specified algorithm.", "null"),
+    ("no ASCII", headers("\xe9" * 44), "InvalidArgument", "The secret key was invalid for the specified algorithm.", "null"),
     (
         "another MD5",
         headers(md5=base64.b64encode(bytes(16)).decode()),

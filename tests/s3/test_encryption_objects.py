@@ -159,6 +159,25 @@ def test_forms(server, s3, bucket, kind):
     assert found["ETag"] == answer.getheader("etag")
 
 
+@every
+def test_a_rename_needs_no_key(raw, s3, bucket, kind):
+    how = KINDS[kind]
+    data = os.urandom(100_000)
+    etag = s3.put_object(Bucket=bucket, Key="old", Body=data, **how.write)["ETag"]
+    assert raw.request("PUT", f"/{bucket}/new", "renameObject", {"x-amz-rename-source": "old"}).status == 200
+    found = s3.get_object(Bucket=bucket, Key="new", **how.read)
+    assert (found["Body"].read(), found["ETag"], shown(found)) == (data, etag, how.shown)
+
+
+@pytest.mark.parametrize("kind", ["SSE-S3", "SSE-KMS", "DSSE"])
+def test_a_transition_moves_ciphertext(s3, bucket, kind):
+    """A copy into another class, which may have another erasure scheme, and its ranges."""
+    data = os.urandom(300_000)
+    s3.put_object(Bucket=bucket, Key="k", Body=data, StorageClass="ONEZONE_IA", **KINDS[kind].write)
+    found = s3.get_object(Bucket=bucket, Key="k", Range="bytes=65000-200000")
+    assert (found["Body"].read(), found["StorageClass"]) == (data[65000:200001], "ONEZONE_IA")
+
+
 def test_read_while_another_kind_takes_its_place(s3, bucket):
     data = os.urandom(3_000_000)
     s3.put_object(Bucket=bucket, Key="k", Body=data, **KINDS["DSSE"].write)

@@ -56,6 +56,12 @@ def test_keys_that_are_not_there(s3, bucket, refused, operation, method, key, me
             "!",
         ),
         (
+            {SSE: "aws:kms", f"{SSE}-context": "\xe9"},
+            f"The header '{SSE}-context' shall be Base64-encoded UTF-8 string holding JSON which represents a string-string map",
+            f"{SSE}-context",
+            "\xe9",
+        ),
+        (
             {SSE: "aws:kms", f"{SSE}-bucket-key-enabled": "yes"},
             f"The value of {SSE}-bucket-key-enabled must be true or false",
             f"{SSE}-bucket-key-enabled",

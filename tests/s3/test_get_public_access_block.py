@@ -14,7 +14,10 @@ def test_the_document(raw, s3, bucket):
     assert answer.headers["content-type"] == "application/xml"
     assert (answer.status, answer.xml.tag) == (200, "PublicAccessBlockConfiguration")
     assert [(one.tag, one.text) for one in answer.xml] == [
-        ("BlockPublicAcls", "false"), ("IgnorePublicAcls", "true"), ("BlockPublicPolicy", "false"), ("RestrictPublicBuckets", "false"),
+        ("BlockPublicAcls", "false"),
+        ("IgnorePublicAcls", "true"),
+        ("BlockPublicPolicy", "false"),
+        ("RestrictPublicBuckets", "false"),
     ]
 
 

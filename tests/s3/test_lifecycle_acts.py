@@ -288,3 +288,6 @@ def test_the_metrics_count(short_days, client, plain):
 
     until(True, counted)
     assert "dolmen_lifecycle_last_pass_seconds" in short_days.get("/metrics")[1].decode()
+    told = short_days.status()["lifecycle"]
+    assert told["buckets"] >= 1
+    assert told["failed"] == 0

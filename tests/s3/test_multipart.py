@@ -247,7 +247,6 @@ def test_completions_and_aborts_race(clients, s3, bucket):
 
 
 def test_what_cannot_be_kept_is_refused(s3, bucket, refused):
-    refused("NotImplemented", 501, s3.create_multipart_upload, Bucket=bucket, Key="k", ServerSideEncryption="aws:kms")
     refused("AccessControlListNotSupported", 400, s3.create_multipart_upload, Bucket=bucket, Key="k", ACL="public-read")
     refused("InvalidStorageClass", 400, s3.create_multipart_upload, Bucket=bucket, Key="k", StorageClass="X")
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)

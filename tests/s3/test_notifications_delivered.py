@@ -39,6 +39,7 @@ def store(tmp_path_factory, hook, away):
     environment = {
         "DOLMEN_NOTIFICATION_TARGET": f"hook={hook.url},away={away.url}",
         "DOLMEN_NOTIFICATION_TOKEN_FILE": f"away={directory / 'token'}",
+        "DOLMEN_LIFECYCLE_DAY_SECONDS": "1",
     }
     with DevServer(directory, workers=2, environment=environment) as made:
         yield made
@@ -204,6 +205,23 @@ def test_delete_objects(s3, bucket, hook):
     found = hook.wait(bucket, 10)[5:]
     assert {one.name for one in found} == {"ObjectRemoved:Delete"}
     assert sorted(one.object["key"] for one in found) == keys
+
+
+@pytest.mark.parametrize(
+    ("versioning", "name"), [(False, "LifecycleExpiration:Delete"), (True, "LifecycleExpiration:DeleteMarkerCreated")]
+)
+def test_lifecycle(s3, hook, versioning, name):
+    bucket = new_bucket(s3, ["s3:LifecycleExpiration:*"])
+    if versioning:
+        versioned(s3, bucket)
+    s3.put_object(Bucket=bucket, Key="old", Body=b"")
+    rule = {"ID": "all", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    (one,) = hook.wait(bucket)
+    assert (one.name, one.object["key"]) == (name, "old")
+    assert one.record["eventVersion"] == "2.3"
+    assert one.record["userIdentity"] == {"principalId": "s3.amazonaws.com"}
+    assert ("versionId" in one.object) == versioning
 
 
 def test_who_asked(store, s3, hook):

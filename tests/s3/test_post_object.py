@@ -186,6 +186,62 @@ def test_checksums(forms, s3, bucket):
     assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k", "md5"]
 
 
+@pytest.mark.parametrize("encryption", [{"x-amz-server-side-encryption": "AES256"}, {}])
+def test_encryption(forms, s3, bucket, encryption):
+    answer = forms.upload({"key": "k", **encryption}, b"sealed" * 30_000)
+    assert answer.status == 204
+    assert encryption.items() <= answer.headers.items()
+    found = s3.get_object(Bucket=bucket, Key="k")
+    assert (found["Body"].read(), found["ContentLength"]) == (b"sealed" * 30_000, 180_000)
+    assert found.get("ServerSideEncryption") == answer.headers.get("x-amz-server-side-encryption")
+
+
+def test_an_encryption_that_is_none(forms, s3, bucket):
+    assert forms.upload({"key": "k", "x-amz-server-side-encryption": "ROT13"}).told == (400, "InvalidArgument")
+    assert is_empty(s3, bucket)
+
+
+def test_a_lock(forms, s3, new_name):
+    name = new_name()
+    s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    locked = Forms(forms.raw, name, ROOT)
+    fields = {"key": "k", "x-amz-object-lock-legal-hold": "ON"}
+    fields |= {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2099-01-01T00:00:00Z"}
+    answer = locked.upload(fields)
+    assert answer.status == 204, answer.body
+    found = s3.head_object(Bucket=name, Key="k")
+    assert (found["ObjectLockMode"], found["ObjectLockLegalHoldStatus"]) == ("GOVERNANCE", "ON")
+    assert found["ObjectLockRetainUntilDate"].year == 2099
+    assert forms.upload({"key": "k", "x-amz-object-lock-legal-hold": "ON"}).told == (400, "InvalidRequest")  # not in this bucket
+
+
+@pytest.mark.parametrize("name", ["acl", "x-amz-acl"])
+def test_an_acl(forms, s3, bucket, name):
+    everyone = "http://acs.amazonaws.com/groups/global/AllUsers"
+    assert forms.upload({"key": "k", name: "public-read"}).told == (400, "AccessControlListNotSupported")
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    s3.delete_public_access_block(Bucket=bucket)
+    assert forms.upload({"key": "k", name: "public-read"}).status == 204
+    grants = s3.get_object_acl(Bucket=bucket, Key="k")["Grants"]
+    assert [grant["Permission"] for grant in grants if grant["Grantee"].get("URI") == everyone] == ["READ"]
+    assert forms.raw.send("GET", f"/{bucket}/k", "", {"Host": forms.raw.host_header}, None).body == b"data"
+    assert forms.upload({"key": "l", name: "everybody"}).told == (400, "InvalidArgument")
+
+
+def test_a_lifecycle_rule_is_told(forms, s3, bucket):
+    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": "tmp/"}, "Expiration": {"Days": 3}}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+    assert 'rule-id="r"' in forms.upload({"key": "tmp/k"}).headers["x-amz-expiration"]
+    assert "x-amz-expiration" not in forms.upload({"key": "k"}).headers
+
+
+def test_a_condition_of_the_request(forms, s3, bucket):
+    """S3 does not document conditional forms; a browser's script that sends the header must not overwrite all the same."""
+    body = encode({"key": "k", **signed_fields(ROOT, [{"bucket": bucket}, {"key": "k"}])}, b"first")
+    assert forms.send(body, headers={"If-None-Match": "*"}).status == 204
+    assert forms.send(body, headers={"If-None-Match": "*"}).told == (412, "PreconditionFailed")
+
+
 def test_metadata_too_large(forms):
     assert forms.upload({"key": "k", "x-amz-meta-a": "x" * 2049}).told == (400, "MetadataTooLarge")
 

@@ -1,6 +1,9 @@
 """Cross-origin requests: preflights, and the headers of every other answer to a page of another origin."""
 
 import pytest
+from dev_server import BOB, ROOT
+from forms import Forms, covering, encode, signed_fields
+from raw_s3 import RawS3
 
 ORIGIN = "https://shop.example.com"
 VARY = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method"
@@ -212,3 +215,27 @@ def test_without_rules(s3, raw, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x")
     assert cors_headers(raw.request("GET", f"/{bucket}/k", headers={"Origin": ORIGIN})) == {}
     assert cors_headers(raw.request("GET", "/", headers={"Origin": ORIGIN})) == {}
+
+
+@pytest.mark.parametrize(("conditions", "status"), [(None, 204), ([{"bucket": "other"}], 403)])
+def test_a_form(s3, anonymous, bucket, conditions, status):
+    """A page sends it, and reads why it was refused."""
+    rules = [{"AllowedMethods": ["POST"], "AllowedOrigins": [ORIGIN]}]
+    s3.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": rules})
+    fields = {"key": "k"}
+    signed = signed_fields(ROOT, covering(bucket, fields) if conditions is None else conditions)
+    forms = Forms(anonymous, bucket, ROOT)
+    answer = forms.send(encode({**fields, **signed}, b"data"), headers={"Origin": ORIGIN})
+    assert answer.status == status
+    assert (answer.headers["access-control-allow-origin"], answer.headers["access-control-allow-methods"]) == (ORIGIN, "POST")
+
+
+def test_a_bucket_of_a_tenant(server, bob, anonymous, new_name):
+    """A preflight of a presigned address is asked in the namespace of its key."""
+    name = new_name()
+    bob.create_bucket(Bucket=name)
+    bob.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": [RULE]})
+    query = RawS3(server.port, BOB).presigned("GET", f"/{name}/k")
+    assert cors_headers(ask(anonymous, f"/{name}/k", query=query)) == ALLOWED
+    assert cors_headers(ask(anonymous, f"/acme:{name}/k")) == ALLOWED
+    assert ask(anonymous, f"/{name}/k").error["Message"] == "CORSResponse: Bucket not found"

@@ -87,7 +87,8 @@ def test_headers(s3, alice, free, refused, header, permission, works):
 
 
 def test_several_headers(s3, free):
-    s3.put_bucket_acl(Bucket=free, GrantRead=f'uri="{ALL_USERS}", id="{ALICE_CANONICAL}"', GrantFullControl=f'id="{ALICE_CANONICAL}"')
+    readers = f'uri="{ALL_USERS}", id="{ALICE_CANONICAL}"'
+    s3.put_bucket_acl(Bucket=free, GrantRead=readers, GrantFullControl=f'id="{ALICE_CANONICAL}"')
     assert sorted(grants_of(s3.get_bucket_acl(Bucket=free))) == sorted(
         [(ALL_USERS, "READ"), (ALICE_CANONICAL, "READ"), (ALICE_CANONICAL, "FULL_CONTROL")]
     )
@@ -127,6 +128,10 @@ GROUP = f'<Grant><Grantee {XSI} xsi:type="Group"><URI>{ALL_USERS}</URI></Grantee
 OWNER = "<Owner><ID>ROOT</ID></Owner>"
 
 
+def listed(grants):
+    return f"<AccessControlPolicy>{OWNER}<AccessControlList>{grants}</AccessControlList></AccessControlPolicy>"
+
+
 @pytest.mark.parametrize(
     ("headers", "body", "told"),
     [
@@ -142,20 +147,12 @@ OWNER = "<Owner><ID>ROOT</ID></Owner>"
         ({}, "<x/>", (400, "MalformedXML")),
         ({}, "<AccessControlPolicy></AccessControlPolicy>", (400, "MalformedACLError")),
         ({}, "<AccessControlPolicy><Owner><ID>nobody</ID></Owner></AccessControlPolicy>", (403, "AccessDenied")),
-        (
-            {}, f"<AccessControlPolicy>{OWNER}<AccessControlList>{GROUP * 101}</AccessControlList></AccessControlPolicy>",
-            (400, "MalformedXML"),
-        ),
-        (
-            {}, f"<AccessControlPolicy>{OWNER}<AccessControlList><Grant><Permission>READ</Permission></Grant></AccessControlList>"
-            "</AccessControlPolicy>", (400, "MalformedACLError"),
-        ),
-        (
-            {},
-            f"<AccessControlPolicy>{OWNER}<AccessControlList>{GROUP.replace('>READ<', '>DELETE<')}</AccessControlList>"
-            "</AccessControlPolicy>",
-            (400, "MalformedXML"),
-        ),
+        ({}, listed(GROUP * 101), (400, "MalformedXML")),
+        ({}, listed("<Grant><Permission>READ</Permission></Grant>"), (400, "MalformedACLError")),
+        ({}, listed(GROUP.replace(">READ<", ">DELETE<")), (400, "MalformedXML")),
+        ({}, listed(GROUP.replace("AllUsers", "NoUsers")), (400, "InvalidArgument")),
+        ({}, listed(GROUP.replace('"Group"', '"Crowd"')), (400, "MalformedXML")),
+        ({}, listed(GROUP.replace('"Group"', '"CanonicalUser"')), (400, "MalformedACLError")),
     ],
 )
 def test_refused(raw, free, root_id, headers, body, told):

@@ -167,10 +167,9 @@ def test_another_account(server, s3, alice, bucket, refused):
 
 
 def test_the_expected_owner(s3, bucket, refused):
-    refused(
-        "AccessDenied", 403, s3.put_bucket_policy, Bucket=bucket, Policy=policy(statement(bucket)), ExpectedBucketOwner=ALICE_ACCOUNT
-    )
-    s3.put_bucket_policy(Bucket=bucket, Policy=policy(statement(bucket)), ExpectedBucketOwner="000000000000")
+    arguments = {"Bucket": bucket, "Policy": policy(statement(bucket))}
+    refused("AccessDenied", 403, s3.put_bucket_policy, **arguments, ExpectedBucketOwner=ALICE_ACCOUNT)
+    s3.put_bucket_policy(**arguments, ExpectedBucketOwner="000000000000")
 
 
 def test_of_no_bucket(s3, new_name, refused):
@@ -179,5 +178,5 @@ def test_of_no_bucket(s3, new_name, refused):
 
 
 def test_a_wrong_digest(raw, bucket):
-    answer = raw.request("PUT", f"/{bucket}", "policy", {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, policy(statement(bucket)).encode())
-    assert answer.told == (400, "BadDigest")
+    text = policy(statement(bucket)).encode()
+    assert raw.request("PUT", f"/{bucket}", "policy", {"Content-MD5": "1B2M2Y8AsgTpgAmY7PhCfg=="}, text).told == (400, "BadDigest")

@@ -63,7 +63,8 @@ def test_a_copy_does_not_take_the_acl_along(s3, free, anonymous):
 
 @pytest.mark.parametrize(
     ("header", "works"),
-    [("GrantRead", "get_object"), ("GrantReadACP", "get_object_acl"), ("GrantWriteACP", "put_object_acl"), ("GrantFullControl", None)],
+    [("GrantRead", "get_object"), ("GrantReadACP", "get_object_acl"), ("GrantWriteACP", "put_object_acl"),
+     ("GrantFullControl", None)],
 )
 def test_headers(s3, alice, free, refused, header, works):
     calls = {"get_object": {}, "get_object_acl": {}, "put_object_acl": {"GrantFullControl": f'id="{ALICE_CANONICAL}"'}}

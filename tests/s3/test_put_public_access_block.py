@@ -73,12 +73,10 @@ def test_refused(raw, bucket, body, code):
 
 
 def test_the_permission(s3, bucket, alice, refused):
-    everything = policy(
-        statement(bucket, Principal={"AWS": ALICE_ACCOUNT}, Action="s3:PutBucketPublicAccessBlock", Resource=f"arn:aws:s3:::{bucket}")
-    )
+    only = {"Principal": {"AWS": ALICE_ACCOUNT}, "Action": "s3:PutBucketPublicAccessBlock", "Resource": f"arn:aws:s3:::{bucket}"}
     arguments = {"Bucket": bucket, "PublicAccessBlockConfiguration": {"BlockPublicAcls": True}}
     refused("AccessDenied", 403, alice.put_public_access_block, **arguments)
-    s3.put_bucket_policy(Bucket=bucket, Policy=everything)
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(statement(bucket, **only)))
     alice.put_public_access_block(**arguments)
     refused("AccessDenied", 403, alice.get_public_access_block, Bucket=bucket)
     alice.delete_public_access_block(Bucket=bucket)  # the same permission

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from dev_server import ALICE
 from raw_s3 import RawS3
 
 PAYS = {"x-amz-request-payer": "requester"}
@@ -53,13 +54,13 @@ def test_who_asks_says_so(s3, alice, shared, refused, name, more):
 
 
 def test_the_value_counts(alice, server, shared):
-    raw = RawS3(server.port, ("AKIDOLMENALICE000000", "alice-secret-access-key-of-the-tests"))
+    raw = RawS3(server.port, ALICE)
     for value, status in (("requester", 200), ("Requester", 200), ("owner", 403), ("", 403)):
         assert raw.request("GET", f"/{shared}/k", headers={"x-amz-request-payer": value}).status == status, value
 
 
 def test_a_presigned_address(server, anonymous, shared):
-    raw = RawS3(server.port, ("AKIDOLMENALICE000000", "alice-secret-access-key-of-the-tests"))
+    raw = RawS3(server.port, ALICE)
     bare = raw.presigned("GET", f"/{shared}/k")
     assert anonymous.request("GET", f"/{shared}/k", bare).told == (403, "AccessDenied")
     pays = raw.presigned("GET", f"/{shared}/k", [("x-amz-request-payer", "requester")])

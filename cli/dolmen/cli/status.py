@@ -103,6 +103,11 @@ def summary_lines(report: ClusterReport) -> list[str]:
     filling = "".join(
         f", disk {fill.uuid[:8]}: {fill.checked:,} compared, {fill.repaired:,} repaired" for fill in report.repair.filling
     )
+    rules = report.lifecycle
+    lifecycle = []
+    if rules is not None and rules.buckets:
+        trouble = f", {rules.failed:,} failed and are tried again" if rules.failed else ""
+        lifecycle = [f"lifecycle         {rules.buckets:,} buckets, last round {rules.last_round_seconds:.1f} s{trouble}"]
     return [
         f"scheme            {report.scheme}, map epoch {report.epoch}, cluster {report.cluster_id}",
         f"groups            {groups.total} ({groups.whole} whole, {groups.degraded} degraded)",
@@ -110,4 +115,5 @@ def summary_lines(report: ClusterReport) -> list[str]:
         f"repairs           {report.repair.rows:,} rows{filling}",
         f"beyond repair     {report.repair.lost:,} stripes (left by interrupted uploads, or lost)",
         f"garbage           {report.garbage_notes:,} notes",
+        *lifecycle,
     ]

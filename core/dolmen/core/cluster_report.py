@@ -50,6 +50,14 @@ class RepairReport(msgspec.Struct, frozen=True):
     lost: int = 0  # stripes with fewer than k' good fragments: what interrupted uploads left, or lost data
 
 
+class LifecycleReport(msgspec.Struct, frozen=True):
+    """Rules of buckets, as the process that acts keeps them."""
+
+    buckets: int  # that have rules
+    failed: int  # whose last pass ended with an error: it is begun again
+    last_round_seconds: float  # over all buckets that needed a pass
+
+
 class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     """``/v1/status``."""
 
@@ -63,3 +71,4 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     under_replicated: UnderReplicated
     repair: RepairReport
     garbage_notes: int
+    lifecycle: LifecycleReport | None = None  # None in a process that does not act

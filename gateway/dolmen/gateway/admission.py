@@ -46,6 +46,7 @@ class Admission:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._log = get_logger("s3")
+        self._more = {"aws:requestedregion": (services.region,)}
 
     async def identify(self, request: Request, scopes: tuple[str, ...]) -> Asked:
         """A signature that does not hold is an error, and so is one for a service that is not among ``scopes``.
@@ -102,6 +103,7 @@ class Admission:
             signature_age_us=signed.signature_age_us if signed is not None else None,
             payload_hash=signed.payload_hash if signed is not None else "",
             request_tags=tags or {},
+            more=self._more,
         )
 
     async def bucket(self, account: Account, name: str) -> BucketRecord:
@@ -131,7 +133,7 @@ class Admission:
         resource = ""
         if bucket is None:
             resource = arn_of(stored_bucket_name(call.account, call.bucket_name), None) if call.bucket_name else "*"
-        decision = await self._services.permissions.decide(
+        decision, call.seen = await self._services.permissions.judge(
             call.principal,
             operation.action if version_id is None else operation.versioned_action,
             call.facts,

@@ -38,8 +38,8 @@ XML_BYTES_MAX_OF = {
     "DeleteObjects": 8 << 20,  # 1,000 keys of 1,024 bytes, each byte up to six characters in XML
     "CompleteMultipartUpload": 4 << 20,  # 10,000 parts with an ETag and a SHA-256 each
 }
-# Decided by their handlers: key by key, or before there is a bucket.
-ASKED_BY_HANDLER = frozenset({"DeleteObjects"})
+# Asked by their handlers: key by key, or when the document is read that the permission may depend on.
+ASKED_BY_HANDLER = frozenset({"DeleteObjects", "PutObjectTagging", "CreateBucket"})
 WEBSITE = "Website"  # in metrics and logs
 READS = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "GetObjectTagging", "GetObjectAcl"})
 

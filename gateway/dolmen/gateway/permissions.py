@@ -22,7 +22,7 @@ from dolmen.gateway.auth.policy.context import Context
 from dolmen.gateway.auth.policy.document import PolicyError, parse_policy
 from dolmen.gateway.auth.principal import Principal
 from dolmen.gateway.iam.identities import Identities
-from dolmen.gateway.metadata.records import BucketRecord
+from dolmen.gateway.metadata.records import BucketRecord, VersionRecord
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.s3.model.inputs_generated import OwnershipControls, PublicAccessBlockConfiguration
 
@@ -100,22 +100,52 @@ class Permissions:
         *,
         resource: str = "",
         expected_owner: str | None = None,
+        new_object: bool = False,
     ) -> Decision:
-        """One action on one bucket or object; without a bucket on ``resource`` alone (ListBuckets, CreateBucket)."""
-        context = Context.of_request(facts, principal, bucket.owner if bucket is not None else "")
+        """As ``judge``, without the object."""
+        decision, _ = await self.judge(
+            principal,
+            action,
+            facts,
+            bucket,
+            key,
+            version_id,
+            resource=resource,
+            expected_owner=expected_owner,
+            new_object=new_object,
+        )
+        return decision
+
+    async def judge(
+        self,
+        principal: Principal | None,
+        action: str,
+        facts: RequestFacts,
+        bucket: BucketRecord | None,
+        key: bytes | None,
+        version_id: str | None = None,
+        *,
+        resource: str = "",
+        expected_owner: str | None = None,
+        new_object: bool = False,
+    ) -> tuple[Decision, VersionRecord | None]:
+        """One action on one bucket or object; without a bucket on ``resource`` alone (ListBuckets, CreateBucket).
+
+        With the version that the decision is about, when it had to be looked at: a read goes on with that one, so that nothing
+        takes its place in between. ``new_object``: the action is part of a write, whatever is there now does not matter.
+        """
+        context = Context.of_request(facts, principal, bucket.owner if bucket is not None else "", version_id)
         if bucket is None:
-            return authorize_identity(AccessRequest(action, resource, context), principal)
+            return authorize_identity(AccessRequest(action, resource, context), principal), None
         access = self.access_of(bucket)
         request = AccessRequest(action, arn_of(bucket.name, key), context, expected_owner)
-        target = None
-        if key is not None and wants_object(access, principal, action):
-            target = await self._object(bucket, key, version_id)
-        return authorize(request, principal, access, target)
+        record = None
+        if key is not None and not new_object and wants_object(access, principal, action):
+            record = await self._store.get_version(bucket.bucket_id, key, version_id)
+        target = None if record is None or record.is_delete_marker else self._object(record)
+        return authorize(request, principal, access, target), record
 
-    async def _object(self, bucket: BucketRecord, key: bytes, version_id: str | None) -> ObjectAccess | None:
-        record = await self._store.get_version(bucket.bucket_id, key, version_id)
-        if record is None or record.is_delete_marker:
-            return None
+    def _object(self, record: VersionRecord) -> ObjectAccess:
         account = self._identities.account(record.owner)
         return ObjectAccess(
             owner_canonical=account.canonical_id if account is not None else record.owner,

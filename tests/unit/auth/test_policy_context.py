@@ -149,6 +149,12 @@ def test_keys(key, given, expected):
     assert found == (expected if expected is None or isinstance(expected, tuple) else (expected,))
 
 
+def test_more_tags_than_may_be_stored_are_not_all_looked_at():
+    many = {f"t{number}": "" for number in range(1000)}
+    assert len(context(request_tags=many).get("aws:tagkeys")) == 50
+    assert context(headers={"x-amz-tagging": "&".join(f"{name}=" for name in many)}).get("s3:requestobjecttagkeys") is None
+
+
 def test_keys_that_only_a_principal_knows_are_not_taken_from_headers():
     assert context(headers={"x-amz-principal": "x", "aws:principaltag/a": "x"}).get("aws:principaltag/a") is None
 

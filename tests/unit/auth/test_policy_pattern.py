@@ -54,6 +54,8 @@ def test_many_stars_cost_no_more_than_they_must():
     assert not ArnPattern("arn:aws:s3:::b/" + "*a?" * 200 + "b", variables=True, complete=True).matches(
         "arn:aws:s3:::b/" + "a" * 1024, Values()
     )
+    for text in ("${a" + " " * 200_000, "${" * 100_000, "${" + "a" * 200_000, "${a, '" + "x" * 200_000):
+        assert tokens(text, variables=True, wildcards=True) == (text,)
     assert time.perf_counter() - began < 1
 
 

@@ -87,7 +87,8 @@ async def test_attach_and_detach(world, refused, holder, kind):
     ]
     assert len((await world.iam(f"ListAttached{kind}Policies", **name, PathPrefix="/x/"))["AttachedPolicies"]) == 1
     assert (await world.iam("GetPolicy", PolicyArn=arn))["Policy"]["AttachmentCount"] == 1
-    assert (await world.iam("GetPolicy", PolicyArn=READ_ONLY))["Policy"]["AttachmentCount"] == 1
+    theirs = (await world.iam("GetPolicy", PolicyArn=READ_ONLY))["Policy"]
+    assert (theirs["AttachmentCount"], theirs["Arn"]) == (1, READ_ONLY)
     error = await refused("DeleteConflict", 409, world.iam("DeletePolicy", PolicyArn=arn))
     assert error.message == "Cannot delete a policy attached to entities."
     await world.iam(f"Detach{kind}Policy", **name, PolicyArn=arn)
@@ -151,6 +152,7 @@ async def test_managed_policy_as_aws_answers(world, refused):
 async def test_policies_of_aws(world, refused):
     listed = (await world.iam("ListPolicies", Scope="AWS"))["Policies"]
     names = {one["PolicyName"] for one in listed}
+    assert all(one["Arn"] == f"arn:aws:iam::aws:policy/{one['PolicyName']}" for one in listed)
     assert {"AdministratorAccess", "AmazonS3FullAccess", "AmazonS3ReadOnlyAccess", "IAMFullAccess", "ReadOnlyAccess"} <= names
     found = (await world.iam("GetPolicyVersion", PolicyArn=READ_ONLY, VersionId="v1"))["PolicyVersion"]
     assert found["IsDefaultVersion"]
@@ -318,7 +320,17 @@ async def test_account_authorization_details_have_everything(world):
     assert (user["GroupList"], user["UserPolicyList"][0]["PolicyName"]) == (["G"], "p")
     assert group["AttachedManagedPolicies"][0]["PolicyArn"] == READ_ONLY
     assert role["AttachedManagedPolicies"] == [{"PolicyName": "P", "PolicyArn": arn}]
-    assert [one["PolicyName"] for one in found["Policies"]] == ["P", "AmazonS3ReadOnlyAccess"]
+    shown = [(one["PolicyName"], one["Arn"], one["AttachmentCount"]) for one in found["Policies"]]
+    assert shown == [("P", arn, 1), ("AmazonS3ReadOnlyAccess", READ_ONLY, 1)]
+    names, marker = [], {}
+    while True:
+        page = await world.iam("GetAccountAuthorizationDetails", MaxItems=1, **marker)
+        members = [("UserDetailList", "UserName"), ("GroupDetailList", "GroupName"), ("RoleDetailList", "RoleName")]
+        names += [one[name] for member, name in [*members, ("Policies", "PolicyName")] for one in page[member]]
+        if not page["IsTruncated"]:
+            break
+        marker = {"Marker": page["Marker"]}
+    assert names == ["U", "G", "R", "P", "AmazonS3ReadOnlyAccess"]
     only = await world.iam("GetAccountAuthorizationDetails", Filter=["Role"])
     assert (only["UserDetailList"], len(only["RoleDetailList"]), only["Policies"]) == ([], 1, [])
 

@@ -46,6 +46,13 @@ async def test_an_error_byte_by_byte(world):
     )
 
 
+async def test_messages_are_xml_whatever_was_sent(world):
+    name = "\x00\x1b\ud800\ufffe<&>"
+    with pytest.raises(Refused, match="ValidationError") as caught:
+        await world.iam("GetUser", UserName=name)
+    assert "Value '\ufffd\ufffd\ufffd\ufffd<&>' at 'userName'" in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("service", "form", "code"),
     [

@@ -277,3 +277,37 @@ async def test_access_key_info(world, refused):
 )
 async def test_what_there_is_not(world, refused, service, action, given, code, status):
     await refused(code, status, world.call(service, action, **given))
+
+
+async def test_sessions_made_before_a_time_can_be_revoked(world, role, refused):
+    """As consoles do it: a policy that denies everything to tokens that were issued before now."""
+    dave = await world.user("dave")
+    await role(trust({"AWS": DAVE}), allow("iam:*"))
+    old = (await role.assume(dave))["Credentials"]
+    world.clock.move(2)
+    condition = {"DateLessThan": {"aws:TokenIssueTime": "2026-11-24T06:55:58Z"}}
+    await world.iam("PutRolePolicy", RoleName="work", PolicyName="revoke", PolicyDocument=deny("*", Condition=condition))
+    await refused("AccessDenied", 403, world.iam("ListUsers", await world.session(old)))
+    new = (await role.assume(dave))["Credentials"]
+    await world.iam("ListUsers", await world.session(new))
+
+
+async def test_a_named_role_stays_within_the_limits_of_its_session(world, role, refused):
+    dave = await world.user("dave", allow("sts:AssumeRole"))
+    await role(trust(ROOTS))
+    await world.iam("CreateRole", RoleName="next", AssumeRolePolicyDocument=trust({"AWS": ROLE}))
+    arn = ROLE.replace("work", "next")
+    plain = await world.session((await role.assume(dave))["Credentials"])
+    await role.assume(plain, RoleArn=arn)
+    narrow = await world.session((await role.assume(dave, Policy=allow("s3:*")))["Credentials"])
+    await refused("AccessDenied", 403, role.assume(narrow, RoleArn=arn))
+    wide = await world.session((await role.assume(dave, Policy=allow("sts:*")))["Credentials"])
+    await role.assume(wide, RoleArn=arn)
+
+
+async def test_a_condition_on_the_duration(world, role, refused):
+    dave = await world.user("dave")
+    condition = {"NumericLessThanEquals": {"sts:DurationSeconds": "900"}}
+    await role(trust({"AWS": DAVE}, Condition=condition))
+    await role.assume(dave, DurationSeconds=900)
+    await refused("AccessDenied", 403, role.assume(dave, DurationSeconds=901))

@@ -3,8 +3,10 @@
 import pytest
 
 from dolmen.core.errors import ConfigError
-from dolmen.gateway.kms.names import is_key_arn, is_name, key_arn, named_by_client, setting_of_names
+from dolmen.gateway.handlers.encryption import key_service
+from dolmen.gateway.kms.names import is_key_arn, is_name, key_arn, named_by_client, setting_of_name
 from dolmen.gateway.kms.options import EncryptionOptions, default_encryption
+from dolmen.gateway.s3.fault import S3Fault
 
 
 @pytest.mark.parametrize(
@@ -45,11 +47,13 @@ def test_answers_show_arns():
 
 
 def test_settings():
-    assert setting_of_names(" a, b ,") == ("a", "b")
-    for text in ("a,b c", "dolmen/s3", "aws/s3"):
+    assert setting_of_name(" a-1 ") == "a-1"
+    for text in ("b c", "dolmen/s3", "aws/s3", ""):
         with pytest.raises(ConfigError):
-            setting_of_names(text)
+            setting_of_name(text)
     assert is_name("aws/s3")
+    with pytest.raises(S3Fault, match="no key service"):
+        key_service(EncryptionOptions())
     assert default_encryption("none") == ("", "dolmen/s3")
     assert default_encryption("AES256") == ("AES256", "dolmen/s3")
     assert default_encryption("aws:kms") == ("aws:kms", "aws/s3")

@@ -74,11 +74,24 @@ async def test_reads_ask_once_a_minute_and_the_cache_is_bounded(vault, transit, 
     for _ in range(10):
         assert await vault.unseal("alpha", key.sealed, CONTEXT) == key.plaintext
     assert transit.count("decrypt") == 1
+    clock.seconds += 61
+    together = await asyncio.gather(*(vault.unseal("alpha", key.sealed, CONTEXT) for _ in range(50)))
+    assert set(together) == {key.plaintext}
+    assert transit.count("decrypt") == 2, "a parallel download asks once"
+    transit.requests.clear()
     monkeypatch.setattr("dolmen.gateway.kms.vault.CACHED_DATA_KEYS_MAX", 3)
     for _ in range(5):
         await vault.generate("alpha", CONTEXT)
     await vault.unseal("alpha", key.sealed, CONTEXT)
-    assert transit.count("decrypt") == 2
+    assert transit.count("decrypt") == 1
+    waiting = asyncio.ensure_future(vault.unseal("alpha", key.sealed, b"other"))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    for _ in range(3):
+        with pytest.raises(SealedKeyBroken):
+            await vault.unseal("alpha", key.sealed, b"other")
 
 
 async def test_rotation_and_rewrapping(vault, transit, clock):

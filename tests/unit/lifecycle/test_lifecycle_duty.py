@@ -105,8 +105,10 @@ async def test_one_bucket_holds_up_no_other(store, counting, clock):
     duty = duty_of(counting, clock)
     assert (await duty.step()).done == {Kind.EXPIRE: 4}
     assert [name for name, bucket in zip(names, buckets, strict=True) if await keys(store, bucket)] == ["a", "broken"]
+    assert (duty.report.buckets, duty.report.failed) == (6, 2)
     counting.away = set()
     assert (await duty.step()).done == {Kind.EXPIRE: 1}  # it was not forgotten, and the others are not walked again
+    assert (duty.report.buckets, duty.report.failed) == (6, 1)
 
 
 async def test_more_buckets_than_a_page(store, counting, clock, monkeypatch):

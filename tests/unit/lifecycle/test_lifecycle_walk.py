@@ -133,6 +133,17 @@ async def test_noncurrent_versions_go_and_the_newest_stay(store, clock, monkeypa
     assert await history(store, bucket) == left
 
 
+async def test_delete_markers_are_none_of_the_versions_kept(store, clock):
+    bucket = await versioned(store)
+    for number in range(4):
+        await put(store, bucket, b"k", etag=f"{number}" * 32)
+        await store.delete(bucket, DeleteRequest(key=b"k"))
+    clock.now += 4 * DAY
+    keep = rule(noncurrent_expiration=NoncurrentExpiration(days=2, newer=2))
+    await walk(store, bucket, keep)
+    assert [etag for _, etag in await history(store, bucket) if etag != "marker"] == ["3", "2"]
+
+
 async def test_age_counts_from_the_successor(store, clock):
     bucket = await versioned(store)
     await put(store, bucket, b"k", etag="1" * 32)

@@ -182,6 +182,13 @@ def test_headers(allowed, names, matches):
     assert (cors.find_rule(found, ORIGIN, "GET", cors.requested_names(headers)) is not None) == matches
 
 
+def test_as_many_headers_as_a_page_sends():
+    found = rules(rule(allowed_headers=["*"]))
+    names = [f"x-{number}" for number in range(65)]
+    assert cors.find_rule(found, ORIGIN, "GET", names[:64]) is found[0]
+    assert cors.find_rule(found, ORIGIN, "GET", names) is None
+
+
 def test_methods():
     found = rules(rule(allowed_methods=["GET"]))
     assert cors.find_rule(found, ORIGIN, "GET", []) is found[0]

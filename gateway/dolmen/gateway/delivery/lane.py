@@ -23,6 +23,7 @@ RETRY_SECONDS_MAX = 300.0
 SETTLE_SECONDS = 2.0  # a message that has not gone by then moves from the events to the target's queue
 KEEP_DAYS = 7  # tried for so long before it is given up: a receiver may be away for a long week-end
 TICK_SECONDS = 1.0  # how often a lane looks at what waits without being woken
+REMOVE_SECONDS = 0.25  # messages that went within so long leave the queue in one commit; a crash repeats them
 EXPIRE_SECONDS = 600.0  # how often the queue of a target that is declared no more is looked through for what is too old
 # Statuses that say "not now" of the receiver as a whole, not of one message.
 AWAY_STATUSES = frozenset({429, 502, 503, 504})
@@ -85,6 +86,7 @@ class Lane:
         self._error: BaseException | None = None
         self._next_expiry = 0.0
         self._next_measure = 0.0
+        self._next_removal = 0.0
         self._oldest_us: int | None = None  # of a queue that nobody takes from
 
     # ---- what comes in ---------------------------------------------------------------------------------------------
@@ -97,7 +99,11 @@ class Lane:
 
     def offer(self, message: Message) -> bool:
         """Take a message of the events into the window; False when it must be stored."""
-        if message.event_id in self._known:
+        known = self._known.get(message.event_id) or next((one for one in self._gone if one.event_id == message.event_id), None)
+        if known is not None:  # it was moved to the queue before, and the row of its event outlived that
+            known.in_inbox = True
+            if known.stored:
+                self._forget_event(known)
             return True
         if self._target is None or self._behind or len(self._known) >= WINDOW_MAX:
             return False
@@ -190,13 +196,14 @@ class Lane:
 
     async def _settle(self) -> None:
         """Bring the store up to date with the window."""
-        if self._gone:
+        now = self._clock.monotonic_seconds()
+        if self._gone and now >= self._next_removal:
+            self._next_removal = now + REMOVE_SECONDS
             async with self._lock:
                 gone = list(self._gone)  # it stays listed until it is removed: what is read meanwhile is compared with it
                 await self._queue.remove(gone)
                 del self._gone[: len(gone)]
             self._stored_count = max(self._stored_count - len(gone), 0)
-        now = self._clock.monotonic_seconds()
         slow = [one for one in self._known.values() if one.in_inbox and now - one.loaded_seconds >= SETTLE_SECONDS]
         if slow:
             async with self._lock:
@@ -318,6 +325,8 @@ class Lane:
         moments = [now + TICK_SECONDS]
         if self._later:
             moments.append(self._later[0][0])
+        if self._gone:
+            moments.append(self._next_removal)
         if self._ready and self._paused_until > now:
             moments.append(self._paused_until)
         try:

@@ -21,6 +21,7 @@ from dolmen.gateway.outbound import Outbound
 
 EVENTS_MAX = 500  # read at a time, beside those that are in the lanes
 POLL_SECONDS = 0.2  # how soon an event is seen; a look at an empty table costs 50 microseconds
+GATHER_SECONDS = 0.02  # what ends within so long is forgotten in one commit
 TRIALS_SECONDS = 1.0  # how often the queues are asked for test messages
 POST_SECONDS = 10.0  # a receiver that takes longer should accept first and work later
 ANSWER_BYTES_MAX = 64 * 1024  # of a receiver: nobody reads it
@@ -179,6 +180,7 @@ class Notifier:
         try:
             async with asyncio.timeout(POLL_SECONDS):
                 await self._wake.wait()
+                await asyncio.sleep(GATHER_SECONDS)
         except TimeoutError:
             pass
         self._wake.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.unconfigured import refusal
 from dolmen.gateway.metadata.records import VersionRecord
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model import inputs_generated as inputs
@@ -34,7 +35,7 @@ async def put_object_annotation(call: Call, given: inputs.PutObjectAnnotationInp
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAnnotation.html"""
     _check_name(given.annotation_name or "")
     await _version(call, given.version_id)
-    raise S3Fault("NotImplemented", "PutObjectAnnotation is not implemented", fields=(("Operation", call.operation.name),))
+    raise refusal(call)
 
 
 async def get_object_annotation(call: Call, given: inputs.GetObjectAnnotationInput) -> Response:

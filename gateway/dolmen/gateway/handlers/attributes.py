@@ -14,22 +14,6 @@ HEADER_BYTES_MAX = 8 * 1024  # S3's limit on the headers of a PUT: bounds what a
 USER_METADATA_BYTES_MAX = 2 * 1024  # S3's limit on names and values together
 _TAG_FIELDS_MAX = 1000  # of x-amz-tagging: enough to tell too many tags from a broken header
 
-_GRANT_HEADERS = (
-    "x-amz-grant-full-control",
-    "x-amz-grant-read",
-    "x-amz-grant-read-acp",
-    "x-amz-grant-write",
-    "x-amz-grant-write-acp",
-)
-_ACLS_OF_OWNER = frozenset({"private", "bucket-owner-full-control"})  # what "ACLs disabled" accepts
-
-
-def refuse_acls(headers: Mapping[str, str]) -> None:
-    """ACLs are disabled: only the one that says so is taken."""
-    if headers.get("x-amz-acl", "private") not in _ACLS_OF_OWNER or any(
-        name in headers for name in _GRANT_HEADERS
-    ):
-        raise S3Fault("AccessControlListNotSupported")
 
 
 def user_metadata(headers: Mapping[str, str]) -> dict[str, str]:

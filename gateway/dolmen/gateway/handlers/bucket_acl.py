@@ -74,14 +74,14 @@ async def access_of_new_bucket(call: Call, headers: Mapping[str, str]) -> dict[s
     if ownership is not None:
         if ownership not in ENUMS["ObjectOwnership"]:
             raise invalid_argument(OWNERSHIP_HEADER, ownership, f"Invalid {OWNERSHIP_HEADER} header: {ownership}")
-        await _require(call, "s3:PutBucketOwnershipControls")
+        await require_on_new_bucket(call, "s3:PutBucketOwnershipControls")
         config[OWNERSHIP] = ownership_controls(ownership)
     owner = call.account.canonical_id
     by_email, by_id = finders(call)
     acl = acls.from_headers(headers, owner, owner, by_email, by_id)
     if acl is None:
         return config
-    await _require(call, "s3:PutBucketAcl")
+    await require_on_new_bucket(call, "s3:PutBucketAcl")
     if acl != acls.private(owner):
         if ownership in (None, ENFORCED):
             raise S3Fault("InvalidBucketAclWithObjectOwnership")
@@ -94,8 +94,8 @@ def ownership_controls(ownership: str) -> bytes:
     return _encode(OwnershipControls(rules=[OwnershipControlsRule(object_ownership=ownership)]))
 
 
-async def _require(call: Call, action: str) -> None:
-    """A second permission on a bucket that is not there yet."""
+async def require_on_new_bucket(call: Call, action: str) -> None:
+    """A permission on a bucket that is not there yet. Raises AccessDenied."""
     resource = arn_of(stored_bucket_name(call.account, call.bucket_name), None)
     decision = await call.services.permissions.decide(
         call.principal, action, call.facts, None, None, resource=resource

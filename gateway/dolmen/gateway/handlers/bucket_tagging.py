@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from dolmen.gateway.auth.accounts import stored_bucket_name
+from dolmen.gateway.handlers.bucket_acl import require_on_new_bucket
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import load, save
-from dolmen.gateway.permissions import arn_of
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import (
     DeleteBucketTaggingInput,
@@ -41,11 +40,7 @@ async def tagging_of_new_bucket(call: Call, tags: Sequence[Tag] | None) -> dict[
     raw = stored(tags)
     if raw is None:
         return {}
-    facts = msgspec.structs.replace(call.facts, request_tags={tag.key or "": tag.value or "" for tag in tags or ()})
-    resource = arn_of(stored_bucket_name(call.account, call.bucket_name), None)
-    decision = await call.services.permissions.decide(call.principal, "s3:TagResource", facts, None, None, resource=resource)
-    if not decision.allowed:
-        raise S3Fault(decision.code)
+    await require_on_new_bucket(call, "s3:TagResource")
     return {NAME: raw}
 
 

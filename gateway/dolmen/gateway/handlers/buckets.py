@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 
+import msgspec
+
 from dolmen.gateway.auth.accounts import stored_bucket_name
-from dolmen.gateway.handlers.bucket_acl import access_of_new_bucket
+from dolmen.gateway.handlers.bucket_acl import access_of_new_bucket, require_on_new_bucket
 from dolmen.gateway.handlers.bucket_tagging import tagging_of_new_bucket
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import save_all
@@ -103,10 +105,17 @@ async def create_bucket(call: Call, given: CreateBucketInput) -> Response:
     services = call.services
     wanted = given.create_bucket_configuration
     constraint = wanted.location_constraint if wanted is not None else None
+    tags = (wanted.tags if wanted is not None else None) or []
+    call.facts = msgspec.structs.replace(
+        call.facts,
+        location_constraint=constraint or "",
+        request_tags={tag.key or "": tag.value or "" for tag in tags},
+    )
+    await require_on_new_bucket(call, "s3:CreateBucket")
     if constraint and constraint not in (services.region, "us-east-1", "EU"):
         raise S3Fault("InvalidLocationConstraint", fields=(("LocationConstraint", constraint),))
     access = await access_of_new_bucket(call, call.request.headers)
-    tagging = await tagging_of_new_bucket(call, wanted.tags if wanted is not None else None)
+    tagging = await tagging_of_new_bucket(call, tags)
     now_us = services.clock.now_us()
     await services.store.create_bucket(
         BucketRecord(

@@ -32,6 +32,7 @@ class Call:
     key: bytes
     streamed_body: Body | None = None
     found_bucket: BucketRecord | None = None
+    seen: VersionRecord | None = None  # what the operation's permission was given for; see ``find``
 
     @property
     def bucket(self) -> BucketRecord:
@@ -49,6 +50,13 @@ class Call:
     @property
     def key_text(self) -> str:
         return self.key.decode()
+
+    async def find(self, version_id: str | None) -> VersionRecord | None:
+        """The version that the request is about: the one that the permission was given for, when that had to be looked at."""
+        seen, self.seen = self.seen, None
+        if seen is not None:
+            return seen
+        return await self.services.store.get_version(self.bucket.bucket_id, self.key, version_id)
 
     async def allowed(
         self,
@@ -74,11 +82,27 @@ class Call:
         *,
         version_id: str | None = None,
         expected_owner: str | None = None,
-    ) -> None:
-        """Raises AccessDenied unless ``allowed``."""
-        decision = await self.allowed(action, bucket, key, version_id=version_id, expected_owner=expected_owner)
+        new_object: bool = False,
+    ) -> VersionRecord | None:
+        """Raises AccessDenied unless ``allowed``; returns the version that was looked at, if one had to be.
+
+        ``new_object``: the action is part of a write to the key.
+        """
+        if bucket is None:
+            bucket, key = self.bucket, key if key is not None else (self.key or None)
+        decision, seen = await self.services.permissions.judge(
+            self.principal,
+            action,
+            self.facts,
+            bucket,
+            key,
+            version_id,
+            expected_owner=expected_owner,
+            new_object=new_object,
+        )
         if not decision.allowed:
             raise S3Fault(decision.code)
+        return seen
 
 
 def is_version_id(text: str) -> bool:

@@ -80,14 +80,15 @@ async def find_source(call: Call) -> Source:
     bucket = await services.store.get_bucket(stored_bucket_name(call.account, bucket_name))
     if bucket is None:
         raise S3Fault("NoSuchBucket", fields=(("BucketName", bucket_name),))
-    await call.require(
+    record = await call.require(
         "s3:GetObject" if version_id is None else "s3:GetObjectVersion",
         bucket,
         key,
         version_id=version_id,
         expected_owner=headers.get("x-amz-source-expected-bucket-owner"),
     )
-    record = await services.store.get_version(bucket.bucket_id, key, version_id)
+    if record is None:
+        record = await services.store.get_version(bucket.bucket_id, key, version_id)
     if record is not None and record.is_delete_marker and version_id is not None:
         raise S3Fault(
             "InvalidRequest",

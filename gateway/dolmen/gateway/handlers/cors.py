@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from dolmen.core.errors import DolmenError
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.http.request import Headers, Request
@@ -83,6 +84,16 @@ async def bucket_of_page(services: Services, name: str, request: Request) -> Buc
     if ":" in name:
         return await services.store.get_bucket(name.removeprefix(":"))
     return await services.store.get_bucket(f"{tenant}:{name}" if tenant else name)
+
+
+async def refusal_headers(services: Services, bucket: BucketRecord | None, name: str | None, request: Request) -> Headers:
+    """As ``response_headers``, for an error: so that a page may read why. ``bucket``: None when it was not looked up yet."""
+    if bucket is None and name is not None and cors.ORIGIN in request.headers and request.method != "OPTIONS":
+        try:
+            bucket = await bucket_of_page(services, name, request)
+        except DolmenError:  # the answer is an error already, and goes out without
+            return []
+    return response_headers(bucket, request)
 
 
 HANDLERS = {

@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingEncryption.html
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import secrets
@@ -98,7 +97,7 @@ def customer_key(call: Call, headers: Mapping[str, str], prefix: str = CUSTOMER)
         raise _argument(message, algorithm, "InvalidEncryptionAlgorithmError")
     try:
         key = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # no base64, or not even ASCII
         key = b""
     if len(key) != KEY_BYTES:
         raise _argument("The secret key was invalid for the specified algorithm.")

@@ -37,9 +37,9 @@ async def describe(call: Call, headers: Mapping[str, str], *, tags: dict[str, st
     if tags is None:
         tags = tags_of(headers)
         if tags:
-            await call.require("s3:PutObjectTagging")
+            await call.require("s3:PutObjectTagging", new_object=True)
     if "x-amz-acl" in headers or any(name.startswith(_GRANTS) for name in headers):
-        await call.require("s3:PutObjectAcl")
+        await call.require("s3:PutObjectAcl", new_object=True)
     acl = acl_of_new_object(call, headers)
     lock = await lock_of_new_object(call, headers)
     encryption = await sealing_of_new_object(call, headers)

@@ -157,7 +157,7 @@ def shown(call: Call, acl: Acl) -> AccessControlPolicy:
 
 
 async def _version(call: Call, version_id: str | None) -> VersionRecord:
-    found = await call.services.store.get_version(call.bucket.bucket_id, call.key, version_id)
+    found = await call.find(version_id)
     return require_version(found, call, version_id)
 
 

@@ -37,7 +37,7 @@ async def get_object_attributes(call: Call, given: GetObjectAttributesInput) -> 
                 ("ArgumentValue", call.request.headers.get("x-amz-object-attributes", "")),
             ),
         )
-    record = await call.services.store.get_version(call.bucket.bucket_id, call.key, given.version_id)
+    record = await call.find(given.version_id)
     record = require_version(record, call, given.version_id)
     check_read(ReadConditions.of(call.request.headers), record.etag, record.mtime_us)
     check_encryption_headers(call, record.mutable.encryption)

@@ -172,7 +172,7 @@ async def _locked_version(call: Call, version_id: str | None) -> VersionRecord:
     """The version addressed. Raises InvalidRequest (the bucket has no object lock), NoSuchKey, NoSuchVersion, MethodNotAllowed."""
     if not call.bucket.object_lock:
         raise S3Fault("InvalidRequest", rules.MISSING_CONFIGURATION)
-    found = await call.services.store.get_version(call.bucket.bucket_id, call.key, version_id)
+    found = await call.find(version_id)
     return require_version(found, call, version_id)
 
 

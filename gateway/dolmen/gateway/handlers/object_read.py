@@ -46,7 +46,7 @@ def _overridden(call: Call, headers: Headers) -> Headers:
 
 
 async def _find(call: Call, version_id: str | None) -> VersionRecord:
-    found = await call.services.store.get_version(call.bucket.bucket_id, call.key, version_id)
+    found = await call.find(version_id)
     record = require_version(found, call, version_id)
     headers = call.request.headers
     if any(name in headers for name in _CONDITIONS):

@@ -29,6 +29,7 @@ from dolmen.gateway.handlers.conditions import write_condition
 from dolmen.gateway.handlers.encryption import encryption_headers, keys_for_write, sealed_etag
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header, version_headers
+from dolmen.gateway.handlers.lifecycle import expiration_of_new
 from dolmen.gateway.handlers.new_object import describe
 from dolmen.gateway.handlers.object_write import commit_or_abort, store_body, stored_size
 from dolmen.gateway.http.body import Body
@@ -154,7 +155,7 @@ async def _store(call: Call, headers: Mapping[str, str], tags: dict[str, str]) -
     encryption = described.mutable.encryption
     try:
         keys = await keys_for_write(call, encryption, headers)
-        written = await store_body(call, intent.write_id, keys)
+        written = await store_body(call, intent.write_id, keys, storage_class=described.attributes.storage_class)
     except BaseException:
         await services.store.abort(intent, ObjectLayout())
         raise
@@ -169,8 +170,10 @@ async def _store(call: Call, headers: Mapping[str, str], tags: dict[str, str]) -
     )
     committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, "ObjectCreated:Post"))
     answer = [etag_header(version.etag), *checksum_headers(checksum)]
-    answer += encryption_headers(services.encryption, encryption)
-    return version, answer + version_headers(committed.version_id, committed.versioning)
+    answer += version_headers(committed.version_id, committed.versioning)
+    answer += encryption_headers(services.encryption, encryption, with_context=True)
+    answer += expiration_of_new(call, call.key, version.size, committed.mtime_us, version.mutable.tags)
+    return version, answer
 
 
 def _answer(call: Call, fields: Mapping[str, str], etag: str, headers: Headers) -> Response:

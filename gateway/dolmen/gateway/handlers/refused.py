@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.unconfigured import refusal
 from dolmen.gateway.metadata.records import Versioning
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model import inputs_generated as inputs
@@ -38,7 +39,7 @@ async def put_bucket_replication(call: Call, given: inputs.PutBucketReplicationI
         raise S3Fault("MalformedXML")
     if call.bucket.versioning is not Versioning.ENABLED:
         raise S3Fault("InvalidRequest", "Versioning must be 'Enabled' on the bucket to apply a replication configuration")
-    raise S3Fault("NotImplemented", "PutBucketReplication is not implemented", fields=(("Operation", call.operation.name),))
+    raise refusal(call)
 
 
 async def get_bucket_abac(call: Call, given: inputs.GetBucketAbacInput) -> Response:
@@ -55,7 +56,7 @@ async def put_bucket_abac(call: Call, given: inputs.PutBucketAbacInput) -> Respo
     if status is None:
         raise S3Fault("MalformedXML")
     if status != "Disabled":
-        raise S3Fault("NotImplemented", "PutBucketAbac is not implemented", fields=(("Operation", call.operation.name),))
+        raise refusal(call)
     return Response(200, [], b"")
 
 

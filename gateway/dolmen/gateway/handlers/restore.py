@@ -11,13 +11,14 @@ from typing import Any
 
 import msgspec
 
+from dolmen.gateway.delivery.template import restore_data
 from dolmen.gateway.handlers.call import Call, require_version
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.lifecycle.plan import due_after
 from dolmen.gateway.metadata.records import VersionRecord
 from dolmen.gateway.metadata.store import ObjectChanged
-from dolmen.gateway.s3.dates import http_date
+from dolmen.gateway.s3.dates import http_date, iso_date
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import RestoreObjectInput, RestoreRequest
 from dolmen.gateway.s3.render import Response
@@ -85,7 +86,8 @@ async def restore_object(call: Call, given: RestoreObjectInput) -> Response:
         was_restored = record.mutable.restored_until_us > now_us
         until_us = due_after(now_us, days, call.services.lifecycle_day_us)
         mutable = msgspec.structs.replace(record.mutable, restored_until_us=until_us)
-        event = b"" if was_restored else event_of(call, "ObjectRestore:Completed")
+        told = restore_data(iso_date(until_us), storage_class)
+        event = b"" if was_restored else event_of(call, "ObjectRestore:Completed", more=told)
         try:
             await store.update_mutable(call.bucket.bucket_id, call.key, record.version_id, mutable, event)
         except ObjectChanged:

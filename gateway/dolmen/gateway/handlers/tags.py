@@ -24,7 +24,7 @@ UPDATE_ATTEMPTS_MAX = 64  # of writers of one object at a time one wins a commit
 
 async def get_object_tagging(call: Call, given: GetObjectTaggingInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html"""
-    found = await call.services.store.get_version(call.bucket.bucket_id, call.key, given.version_id)
+    found = await call.find(given.version_id)
     record = require_version(found, call, given.version_id)
     tags = [Tag(key=name, value=value) for name, value in record.mutable.tags.items()]
     answer = render(call.operation, GetObjectTaggingOutput(tag_set=tags))

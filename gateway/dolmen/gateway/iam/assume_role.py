@@ -87,6 +87,8 @@ async def assume_role(call: IamCall, given: Given) -> Output | None:
     further = {"sts:rolesessionname": (session_name,), **request_tag_keys(tags)}
     if "ExternalId" in given:
         further["sts:externalid"] = (given["ExternalId"],)
+    if "DurationSeconds" in given:
+        further["sts:durationseconds"] = (str(given["DurationSeconds"]),)
     if source:
         further["sts:sourceidentity"] = (source,)
     if transitive:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dolmen.core.clock import Clock
+from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.auth.accounts import Account, Accounts
 from dolmen.gateway.auth.authorize import AccessRequest, authorize_identity
 from dolmen.gateway.auth.facts import RequestFacts
@@ -23,6 +24,7 @@ from dolmen.gateway.iam.unit import Unit
 from dolmen.gateway.iam.web_identity import WebIdentities
 from dolmen.gateway.metadata.store import MetadataStore
 
+_LOG = get_logger("iam")
 TOKEN_ISSUE_TIME = "aws:tokenissuetime"  # only sessions have it
 
 
@@ -108,6 +110,7 @@ class IamCall:
         context = CallContext(self.facts, self.principal, self.account_id, further)
         decision = authorize_identity(AccessRequest(wanted, resource, context), self.principal)
         if not decision.allowed:
+            _LOG.debug("refused", action=wanted, resource=resource, principal=self.principal.arn, reason=decision.reason)
             raise IamFault(
                 "AccessDenied",
                 f"User: {self.principal.arn} is not authorized to perform: {wanted} on resource: {resource}",

@@ -22,15 +22,28 @@ def is_loopback(host: str | None) -> bool:
         return False
 
 
+def is_trustworthy(url: str) -> bool:
+    """Whether what is read there may be believed: https, or http to a host of this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
+
+
 def checked_url(url: str) -> str:
-    """An issuer's URL. Raises ValidationError: https only (http for hosts of this machine), no query, no user."""
+    """An issuer's URL, without a slash at its end. Raises ValidationError.
+
+    A provider with plain http may be made (programs do so), but its tokens are only verified when ``is_trustworthy``.
+    """
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
         raise invalid("Invalid Open ID Connect Provider URL") from error
-    secure = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-    if not secure or not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise invalid("Invalid Open ID Connect Provider URL")
+    if parts.query or parts.fragment or parts.username is not None:
         raise invalid("Invalid Open ID Connect Provider URL")
     if not url.isascii() or any(character <= " " for character in url):
         raise invalid("Invalid Open ID Connect Provider URL")

@@ -43,7 +43,8 @@ _AWS_OWNER = "aws"
 
 
 def is_of_aws(policy: ManagedPolicy) -> bool:
-    return AWS_POLICIES.get(policy.name.lower()) is policy
+    found = AWS_POLICIES.get(policy.name.lower())
+    return found is not None and found.unique_id == policy.unique_id
 
 
 def policy_arn(account_id: str, policy: ManagedPolicy) -> str:

@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 
 from dolmen.core.clock import Clock
+from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.auth.accounts import Accounts
 from dolmen.gateway.auth.facts import RequestFacts
 from dolmen.gateway.auth.principal import FEDERATED, ROLE, Principal
@@ -30,6 +31,7 @@ from dolmen.gateway.outbound import Outbound
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.render import Response
 
+_LOG = get_logger("iam")
 SERVICES = tuple(VERSIONS)
 ATTEMPTS_MAX = 20  # of one change against those of other processes; so many in a row lost means a storm
 ATTEMPT_PAUSE_SECONDS = 0.02  # at most, after a lost one
@@ -162,6 +164,7 @@ async def _change(handler: Handler, call: IamCall, given: Given) -> Output | Non
         except DocumentChanged:
             await asyncio.sleep(random.uniform(0, ATTEMPT_PAUSE_SECONDS))
             continue
+        _LOG.info("changed", action=call.action, account=call.account_id, principal=call.principal.arn)
         return output
     raise IamFault("ConcurrentModification")
 

@@ -29,20 +29,31 @@ def caller_may_assume(
     except PolicyError:
         return actions[0]
     caller = caller_of(principal)
-    same_account = principal.account.account_id == role_account
-    own = [*principal.policies, *(principal.session_policies or ())]
-    if principal.boundary is not None:
-        own.append(principal.boundary)
     for action in actions:
         found = evaluate_for(trust, caller, action.lower(), (), context)
         if found.denied_by is not None or found.allowed_by is None:
             return action
-        if same_account and found.naming is not Naming.ACCOUNT:
-            if evaluate(own, action.lower(), (role_arn,), context).denied_by is not None:
-                return action
-        elif not authorize_identity(AccessRequest(action, role_arn, context), principal).allowed:
+        naming = found.naming if principal.account.account_id == role_account else Naming.ACCOUNT
+        if not _own_policies_agree(principal, action, role_arn, context, naming):
             return action
     return None
+
+
+def _own_policies_agree(
+    principal: Principal, action: str, role_arn: str, context: CallContext, naming: Naming
+) -> bool:
+    """What the caller's own policies have to say when the trust policy allows, by how directly it names the caller."""
+    if naming is Naming.ACCOUNT:
+        return authorize_identity(AccessRequest(action, role_arn, context), principal).allowed
+    lower, arns = action.lower(), (role_arn,)
+    limits = [principal.session_policies, None if principal.boundary is None else (principal.boundary,)]
+    for policies in (principal.policies, *limits):
+        if policies is not None and evaluate(policies, lower, arns, context).denied_by is not None:
+            return False
+    # A session whose role is named stays within its limits; who is named itself does not need their leave.
+    return naming is Naming.DIRECT or all(
+        policies is None or evaluate(policies, lower, arns, context).allowed_by is not None for policies in limits
+    )
 
 
 def provider_may_assume(role: Role, provider_arn: str, actions: Sequence[str], context: CallContext) -> str | None:

@@ -18,8 +18,9 @@ from joserfc import jwk, jws
 from joserfc.errors import JoseError
 
 from dolmen.core.clock import Clock
+from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.iam.fault import IamFault
-from dolmen.gateway.iam.issuers import checked_url
+from dolmen.gateway.iam.issuers import is_trustworthy
 from dolmen.gateway.iam.records import OidcProvider
 from dolmen.gateway.outbound import Outbound, OutboundFailed
 from dolmen.gateway.s3.dates import SECOND_US, iso_second
@@ -195,6 +196,7 @@ class WebIdentities:
     def __init__(self, outbound: Outbound, clock: Clock) -> None:
         self._outbound = outbound
         self._clock = clock
+        self._log = get_logger("iam")
         self._issuers: OrderedDict[str, _KeySet] = OrderedDict()
 
     async def verify(self, token: str, provider: OidcProvider) -> WebIdentity:
@@ -233,20 +235,22 @@ class WebIdentities:
             try:
                 known.keys = await self._fetch(issuer)
             except (OutboundFailed, ValueError, RecursionError) as error:
-                raise IamFault("IDPCommunicationError", f"Keys of {issuer} cannot be read: {error}") from error
+                # Why is for the operator only: who makes a provider must not learn what else answers in our network.
+                self._log.info("keys of an issuer cannot be read", issuer=issuer, error=str(error))
+                raise IamFault("IDPCommunicationError", f"The keys of {issuer} cannot be read.") from error
             known.fetched_seconds = self._clock.monotonic_seconds()
 
     async def _fetch(self, issuer: str) -> list[Any]:
+        if not is_trustworthy(issuer):
+            raise ValueError("the issuer is not https")
         discovery = json.loads(await self._get(f"{issuer}/.well-known/openid-configuration"))
         if not isinstance(discovery, dict) or str(discovery.get("issuer", "")).rstrip("/") != issuer:
             raise ValueError("the discovery document names another issuer")
         place = discovery.get("jwks_uri")
         if not isinstance(place, str):
             raise ValueError("the discovery document has no jwks_uri")  # noqa: TRY004 - the document's fault, no type of ours
-        try:
-            checked_url(place.partition("?")[0])
-        except IamFault as error:
-            raise ValueError("the jwks_uri of the discovery document is not https") from error
+        if not is_trustworthy(place):
+            raise ValueError("the jwks_uri of the discovery document is not https")
         return usable_keys(await self._get(place))
 
     async def _get(self, url: str) -> bytes:

@@ -27,6 +27,8 @@ NAMESPACES = {service: f"https://{service}.amazonaws.com/doc/{version}/" for ser
 _XML_TYPE = (b"content-type", b"text/xml")
 _SEPARATORS = " \u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # Unicode's category Z
 _UNICODE_CLASSES = r"\p{L}\p{Z}\p{N}_"
+# Messages repeat what was sent; XML 1.0 has no place for these, and the parsers of SDKs break on them.
+_CONTROLS = dict.fromkeys([*(set(range(0x20)) - {9, 10, 13}), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd")
 _INTEGER = re.compile(r"-?\d{1,10}", re.ASCII)
 _Tree = dict[str, Any]  # name: text, or the tree below it
 
@@ -190,7 +192,7 @@ def render_fault(service: str, fault: IamFault, request_id: str) -> Response:
     kind = "Sender" if fault.status < 500 else "Receiver"
     out = [
         f'<ErrorResponse xmlns="{NAMESPACES[service]}"><Error><Type>{kind}</Type><Code>{escape(fault.code)}</Code>',
-        f"<Message>{escape(fault.message)}</Message></Error><RequestId>{escape(request_id)}</RequestId></ErrorResponse>",
+        f"<Message>{escape(fault.message.translate(_CONTROLS))}</Message></Error><RequestId>{escape(request_id)}</RequestId></ErrorResponse>",
     ]
     return _response(fault.status, out, request_id)
 

@@ -87,6 +87,10 @@ class LocalKeys:
         self._clock = clock
         self._known: dict[str, _Known] = {}
 
+    @property
+    def label(self) -> str:
+        return "local"
+
     def owns(self, sealed: bytes) -> bool:
         return sealed.startswith(_FORM)
 

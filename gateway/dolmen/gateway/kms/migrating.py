@@ -17,6 +17,10 @@ class MigratingKeys:
     def _of(self, sealed: bytes) -> KeyService:
         return self._former if self._former.owns(sealed) else self._current
 
+    @property
+    def label(self) -> str:
+        return f"{self._current.label} after {self._former.label}"
+
     def owns(self, sealed: bytes) -> bool:
         return self._current.owns(sealed) or self._former.owns(sealed)
 
@@ -54,6 +58,9 @@ class MigratingKeys:
 
     async def set_enabled(self, name: str, *, enabled: bool) -> None:
         await self._current.set_enabled(name, enabled=enabled)
+
+    async def rewrap(self) -> int:
+        return await self._current.rewrap() + await self._former.rewrap()
 
     async def close(self) -> None:
         await self._current.close()

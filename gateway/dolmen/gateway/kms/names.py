@@ -43,10 +43,9 @@ def key_arn(region: str, account_id: str, name: str) -> str:
     return f"arn:aws:kms:{region}:{account_id}:key/{name}"
 
 
-def setting_of_names(text: str) -> tuple[str, ...]:
-    """``name,name``: keys to create at start. Raises ``ConfigError``."""
-    names = tuple(name.strip() for name in text.split(",") if name.strip())
-    wrong = [name for name in names if _NAME.fullmatch(name) is None]
-    if wrong:
-        raise ConfigError(f"{wrong[0]!r} is no name of a key: letters, digits, '_' and '-', 255 at most")
-    return names
+def setting_of_name(text: str) -> str:
+    """The name of a key to create at start. Raises ``ConfigError``."""
+    name = text.strip()
+    if _NAME.fullmatch(name) is None:
+        raise ConfigError(f"{name!r} is no name of a key: letters, digits, '_' and '-', 255 at most")
+    return name

@@ -7,7 +7,6 @@ within the bucket needs no key service, and a row that is moved into another buc
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 
 import msgspec
@@ -33,7 +32,7 @@ def parse_context(text: str) -> dict[str, str]:
         raise ValueError("too long")
     try:
         found = msgspec.json.decode(base64.b64decode(text, validate=True), type=dict[str, str])
-    except (binascii.Error, msgspec.MsgspecError) as error:
+    except (ValueError, msgspec.MsgspecError) as error:
         raise ValueError("not base64 of a JSON object of strings") from error
     if _BUCKET_ARN in found:
         raise ValueError(f"{_BUCKET_ARN} is set by the store")

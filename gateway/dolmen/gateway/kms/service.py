@@ -68,6 +68,11 @@ class KeyInfo:
 class KeyService(Protocol):
     """Every method may raise ``KmsUnavailable``, those with a name ``NoSuchKmsKey``, those that use a key ``KmsKeyDisabled``."""
 
+    @property
+    def label(self) -> str:
+        """Which service this is: when it becomes another one, sealed keys move over."""
+        ...
+
     def owns(self, sealed: bytes) -> bool:
         """Whether this service made a sealed key, by its form."""
         ...
@@ -112,6 +117,10 @@ class KeyService(Protocol):
 
     async def set_enabled(self, name: str, *, enabled: bool) -> None:
         """A disabled key neither seals nor opens. Raises ``KmsNotSupported``."""
+        ...
+
+    async def rewrap(self) -> int:
+        """Wrap the service's own keys by the current key of its keyring, where it has one; returns how many were not."""
         ...
 
     async def close(self) -> None: ...

@@ -7,16 +7,18 @@ https://openbao.org/api-docs/secret/transit/
 
 from __future__ import annotations
 
+import asyncio
 import base64
-import binascii
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from prometheus_client import Counter
 
 from dolmen.core.clock import Clock
 from dolmen.core.errors import ConfigError
@@ -44,6 +46,8 @@ TOKEN_BYTES_MAX = 8192  # batch tokens have some hundred
 CACHED_DATA_KEYS_MAX = 4096  # 1 MiB: a range read of an object must not cost a request each time
 CACHE_SECONDS = 60.0  # how long a data key opens after Vault would refuse it
 INFO_SECONDS = 5.0  # how long a rotation goes unnoticed by ``is_current``
+REQUESTS = Counter("dolmen_key_server_requests_total", "Requests to the key server by the status of its answer", ["status"])
+
 _FORM = b"vault:"
 _UNKNOWN_KEY = ("encryption key not found", "no existing key named", "key not found")
 _TOO_OLD = ("too old", "disallowed by policy")
@@ -81,10 +85,15 @@ class VaultKeys:
         self._outbound = outbound
         self._clock = clock
         self._data_keys: OrderedDict[tuple[str, bytes, bytes], tuple[float, bytes]] = OrderedDict()
+        self._opening: dict[tuple[str, bytes, bytes], asyncio.Task[bytes]] = {}
         self._infos: dict[str, tuple[float, KeyInfo]] = {}
         self._wanted = set(INTERNAL)  # made when they are missing
         self._log = get_logger("kms")
         self._token()
+
+    @property
+    def label(self) -> str:
+        return "vault"
 
     def owns(self, sealed: bytes) -> bool:
         return sealed.startswith(_FORM)
@@ -108,9 +117,22 @@ class VaultKeys:
         return _sealed_of(await self._seal(name, f"encrypt/{_path(name)}", body))
 
     async def unseal(self, name: str, sealed: bytes, context: bytes) -> bytes:
-        known = self._data_keys.get((name, sealed, context))
+        which = name, sealed, context
+        known = self._data_keys.get(which)
         if known is not None and self._clock.monotonic_seconds() < known[0]:
             return known[1]
+        opening = self._opening.get(which)
+        if opening is None:  # the ranges of a parallel download come all at once: they share one request
+            opening = self._opening[which] = asyncio.get_running_loop().create_task(self._open(name, sealed, context))
+            opening.add_done_callback(partial(self._opened, which))
+        return await asyncio.shield(opening)
+
+    def _opened(self, which: tuple[str, bytes, bytes], opening: asyncio.Task[bytes]) -> None:
+        self._opening.pop(which, None)
+        if not opening.cancelled():
+            opening.exception()  # seen, even when everybody who waited went away
+
+    async def _open(self, name: str, sealed: bytes, context: bytes) -> bytes:
         body = {"ciphertext": sealed.decode("ascii", "replace"), "context": _base64(context)}
         plaintext = _plaintext_of(await self._use(name, f"decrypt/{_path(name)}", body))
         self._remember((name, sealed, context), plaintext)
@@ -183,7 +205,12 @@ class VaultKeys:
     async def set_enabled(self, name: str, *, enabled: bool) -> None:
         raise KmsNotSupported("the key server's own policies decide who may use a key")
 
+    async def rewrap(self) -> int:
+        return 0  # the key server wraps its keys itself
+
     async def close(self) -> None:
+        for opening in list(self._opening.values()):
+            opening.cancel()
         self._data_keys.clear()
         await self._outbound.close()
 
@@ -228,7 +255,12 @@ class VaultKeys:
         if self._address.namespace:
             headers["x-vault-namespace"] = self._address.namespace
         raw = b"" if body is None else msgspec.json.encode(body)
-        answer = await self._send(method, f"{self._base}/{path}", headers, raw)
+        try:
+            answer = await self._send(method, f"{self._base}/{path}", headers, raw)
+        except KmsUnavailable:
+            REQUESTS.labels("none").inc()
+            raise
+        REQUESTS.labels(str(answer.status)).inc()
         if answer.status == 204:
             return {}
         try:
@@ -283,7 +315,7 @@ def _base64(raw: bytes) -> str:
 def _plaintext_of(data: Mapping[str, Any]) -> bytes:
     try:
         plaintext = base64.b64decode(str(data.get("plaintext", "")), validate=True)
-    except binascii.Error:
+    except ValueError:
         plaintext = b""
     if len(plaintext) != KEY_BYTES:
         raise KmsUnavailable("the key server's answer is not a data key")

@@ -9,6 +9,7 @@ import msgspec
 from prometheus_client import Counter
 
 from dolmen.core.clock import Clock
+from dolmen.core.cluster_report import LifecycleReport
 from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
 from dolmen.datanode.client import DatanodeError
@@ -70,6 +71,11 @@ class Duties:
     def lost(self) -> int:
         """Stripes known to have fewer than k' good fragments; several comparisons count the same ones."""
         return self.rows_tally.lost + max(self._lost.values(), default=0)
+
+    @property
+    def lifecycle(self) -> LifecycleReport | None:
+        """What lifecycle rules have to do here; None while another process acts."""
+        return self._lifecycle.report if self._lifecycle is not None and self._leadership.held else None
 
     async def look(self) -> None:
         """One look at the datanodes; the leader also publishes what follows from it."""

@@ -15,6 +15,7 @@ import msgspec
 from prometheus_client import Counter, Gauge
 
 from dolmen.core.clock import Clock
+from dolmen.core.cluster_report import LifecycleReport
 from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.lifecycle.records import CONFIGURATION, Lifecycle
@@ -66,7 +67,14 @@ class LifecycleDuty:
         self._template = template
         self._throttle = Throttle(clock, ACTIONS_PER_SECOND)
         self._done: dict[bytes, tuple[int, bytes]] = {}  # by bucket: the day and the rules of its last whole pass
+        self._failed: set[bytes] = set()  # buckets whose last pass ended with an error
+        self._report = LifecycleReport(0, 0, 0.0)
         self._log = get_logger("lifecycle")
+
+    @property
+    def report(self) -> LifecycleReport:
+        """After the last step."""
+        return self._report
 
     @property
     def rest_seconds(self) -> float:
@@ -94,8 +102,10 @@ class LifecycleDuty:
         async with asyncio.TaskGroup() as group:
             for bucket in waiting:
                 group.create_task(walk(bucket))
-        if waiting:
-            PASS_SECONDS.set(self._clock.monotonic_seconds() - begun)
+        self._failed &= seen
+        seconds = self._clock.monotonic_seconds() - begun if waiting else self._report.last_round_seconds
+        self._report = LifecycleReport(len(seen), len(self._failed), seconds)
+        PASS_SECONDS.set(seconds)
         return whole
 
     async def _buckets(self) -> AsyncIterator[BucketRecord]:
@@ -145,8 +155,10 @@ class LifecycleDuty:
             return
         except (DolmenError, msgspec.MsgspecError) as error:
             FAILED.inc()
+            self._failed.add(bucket.bucket_id)
             self._log.warning("pass failed", bucket=bucket.name, error=str(error) or type(error).__name__)
             return
+        self._failed.discard(bucket.bucket_id)
         self._done[bucket.bucket_id] = wanted
         if walk.tally.done:
             self._log.info("pass", bucket=bucket.name, rows=walk.tally.rows, done=shown(walk.tally.done))

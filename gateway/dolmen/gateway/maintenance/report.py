@@ -71,6 +71,7 @@ class Reporter:
             under_replicated=self._under_replicated(disks, filling, rows),
             repair=RepairReport(rows, filling, self._duties.lost),
             garbage_notes=notes,
+            lifecycle=self._duties.lifecycle,
         )
         _measure(made)
         return made

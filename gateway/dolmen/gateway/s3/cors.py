@@ -21,8 +21,9 @@ from dolmen.gateway.s3.model.inputs_generated import CORSConfiguration, CORSRule
 RULES_MAX = 100  # S3's limit
 CONFIGURATION_BYTES_MAX = 64 * 1024  # S3's limit; counted on names and values, which is below the size of the XML
 ID_CHARACTERS_MAX = 255  # S3's limit
+REQUESTED_NAMES_MAX = 64  # of a preflight: more than a page sends; each is compared with every pattern of the bucket
 METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
-COMPILED_MAX = 256  # configurations whose patterns are kept: the buckets that browsers use at a time; 64 KB each at most
+COMPILED_MAX = 256  # configurations that are kept taken apart: the buckets that browsers use at a time; some 100 KB each at most
 
 ORIGIN = "origin"
 REQUEST_METHOD = "access-control-request-method"
@@ -37,15 +38,16 @@ NOT_ALLOWED = (
 )
 
 Headers = list[tuple[bytes, bytes]]
+Pattern = tuple[str, str | None]  # what is before the star and what is behind it; None: there is none
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule with its patterns compiled."""
+    """One rule with its patterns taken apart."""
 
     any_origin: bool  # "*" is among the origins: the answer says so instead of the origin, and allows no credentials
-    origins: re.Pattern[str]
+    origins: tuple[Pattern, ...]
     methods: tuple[str, ...]
-    headers: re.Pattern[str] | None  # of lower-case names; None: no header of the preflight is allowed
+    headers: tuple[Pattern, ...]  # of lower-case names
     expose: tuple[str, ...]
     max_age_seconds: int | None
 
@@ -111,20 +113,30 @@ def compile_rules(configuration: CORSConfiguration) -> tuple[Rule, ...]:
 
 def _compile(rule: CORSRule) -> Rule:
     origins = rule.allowed_origins or []
-    headers = [header.lower() for header in rule.allowed_headers or ()]
     return Rule(
         any_origin="*" in origins,
-        origins=_pattern(origins),
+        origins=tuple(map(_pattern, origins)),
         methods=tuple(rule.allowed_methods or ()),
-        headers=_pattern(headers) if headers else None,
+        headers=tuple(_pattern(header.lower()) for header in rule.allowed_headers or ()),
         expose=tuple(rule.expose_headers or ()),
         max_age_seconds=rule.max_age_seconds,
     )
 
 
-def _pattern(texts: list[str]) -> re.Pattern[str]:
-    """Matches what one of the texts does; their only wildcard stands for any characters, or none."""
-    return re.compile("|".join("[^\r\n]*".join(map(re.escape, text.split("*"))) for text in texts))
+def _pattern(text: str) -> Pattern:
+    head, star, tail = text.partition("*")
+    return head, tail if star else None
+
+
+def _matches(patterns: tuple[Pattern, ...], text: str) -> bool:
+    """One of them does; the star stands for any characters, or none."""
+    for head, tail in patterns:
+        if tail is None:
+            if text == head:
+                return True
+        elif len(text) >= len(head) + len(tail) and text.startswith(head) and text.endswith(tail):
+            return True
+    return False
 
 
 # -- requests ----------------------------------------------------------------------------------------------------------------
@@ -132,11 +144,13 @@ def _pattern(texts: list[str]) -> re.Pattern[str]:
 
 def find_rule(rules: tuple[Rule, ...], origin: str, method: str, names: list[str]) -> Rule | None:
     """The first rule that allows ``method`` with the headers ``names`` (lower case) to pages of ``origin``."""
+    if len(names) > REQUESTED_NAMES_MAX:
+        return None
     for rule in rules:
         if (
             method in rule.methods
-            and rule.origins.fullmatch(origin) is not None
-            and all(rule.headers is not None and rule.headers.fullmatch(name) is not None for name in names)
+            and _matches(rule.origins, origin)
+            and all(_matches(rule.headers, name) for name in names)
         ):
             return rule
     return None

@@ -56,7 +56,7 @@ def check_statement(
     resources: ResourceSet | None,
     not_resources: ResourceSet | None,
     conditions: Iterable[Condition],
-    bucket: str | None,
+    bucket: str,
 ) -> None:
     """Actions, resources and conditions together. Raises ``PolicyError``."""
     listed = resources or not_resources
@@ -82,16 +82,14 @@ def check_statement(
                     raise PolicyError("Conditions do not apply to combination of actions and resources in statement")
 
 
-def _levels_of_resource(pattern: ArnPattern, bucket: str | None) -> Collection[str]:
+def _levels_of_resource(pattern: ArnPattern, bucket: str) -> Collection[str]:
     """Whether the pattern matches the bucket itself and anything in it."""
     if pattern.everything:
         return (_OBJECT_LEVEL, _BUCKET_LEVEL)
-    tenant, _, name = (bucket or "").rpartition(":")
-    if not pattern.could_be_in(("arn", "aws", "s3", ""), None if bucket is None else {"", tenant}):
+    tenant, _, name = bucket.rpartition(":")
+    if not pattern.could_be_in(("arn", "aws", "s3", ""), {"", tenant}):
         return ()
     resource = pattern.resource_tokens()
-    if bucket is None:
-        return (_OBJECT_LEVEL, _BUCKET_LEVEL)
     found = []
     if Glob([ANY if isinstance(token, Variable) else token for token in resource]).matches(name):
         found.append(_BUCKET_LEVEL)

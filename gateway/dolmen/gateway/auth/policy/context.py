@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Self
 from urllib.parse import parse_qsl
 
@@ -20,7 +21,7 @@ from dolmen.gateway.s3.fault import S3Fault
 Found = tuple[str, ...] | None
 
 _DAY_SECONDS = 86_400
-_TAG_FIELDS_MAX = 1000  # enough to tell too many tags from a broken header
+_TAGS_MAX = 50  # S3's limit of tags on a bucket; whoever stores them refuses more
 _NO_TAGS: Mapping[str, str] = {}
 
 
@@ -130,9 +131,10 @@ class Context:
     def _request_tags(self) -> Mapping[str, str]:
         """Of the facts, else of the header; what is no list of tags is refused by whoever stores it."""
         if self._facts.request_tags:
-            return self._facts.request_tags
+            tags = self._facts.request_tags
+            return tags if len(tags) <= _TAGS_MAX else dict(islice(tags.items(), _TAGS_MAX))
         try:
-            return dict(parse_qsl(self._facts.headers.get("x-amz-tagging", ""), True, max_num_fields=_TAG_FIELDS_MAX))
+            return dict(parse_qsl(self._facts.headers.get("x-amz-tagging", ""), True, max_num_fields=_TAGS_MAX))
         except ValueError:
             return {}
 

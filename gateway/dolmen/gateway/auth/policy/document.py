@@ -61,8 +61,8 @@ def parse_policy(text: str | bytes, *, kind: str, bucket: str | None = None) -> 
     """A document. Raises ``PolicyError`` with AWS's text.
 
     ``kind``: "bucket", "identity" (of users, groups, roles, boundaries and sessions) or "trust" (of roles). ``bucket``: the
-    bucket (as it is stored, "tenant:name") that a bucket policy is for; its resources must lie in it. Without it they may be
-    anywhere.
+    bucket (as it is stored, "tenant:name") that a bucket policy is for: actions, resources and conditions are checked against it.
+    None for a policy that was checked when it was stored.
     """
     return _Parser(kind, bucket).policy(text)
 
@@ -159,7 +159,7 @@ class _Parser:
             not_resources=not_resources,
             conditions=conditions,
         )
-        if self._of_bucket:
+        if self._bucket is not None:
             bucket_rules.check_statement(actions, resources, not_resources, conditions, self._bucket)
         return statement
 

@@ -55,8 +55,11 @@ ANY: Final = Wild("*")
 ONE: Final = Wild("?")
 Token = str | Wild | Variable
 
-# ${key}, ${key, 'default'}, and the three signs that are meant as themselves.
-_VARIABLE = re.compile(r"\$\{\s*(?:([*?$])|([A-Za-z0-9:/_.+=@-]+?)\s*(?:,\s*'([^'}]*)'\s*)?)\s*\}", re.ASCII)
+# ${key}, ${key, 'default'}, and the three signs that are meant as themselves. Blanks and names are bounded: a hostile text of
+# many blanks must not be tried again and again.
+_VARIABLE = re.compile(
+    r"\$\{ {0,4}(?:([*?$])|([A-Za-z0-9:/_.+=@-]{1,256}?) {0,4}(?:, {0,4}'([^'}]{0,1024})' {0,4})?)\}", re.ASCII
+)
 
 
 def condition_key(name: str) -> str:
@@ -234,15 +237,13 @@ class ArnPattern:
         """The last field."""
         return self._fields[-1] if self._fields else [ANY]
 
-    def could_be_in(self, beginning: Sequence[str], accounts: Collection[str] | None) -> bool:
-        """Whether its first fields can be ``beginning``, and the account one of ``accounts`` (None: any)."""
+    def could_be_in(self, beginning: Sequence[str], accounts: Collection[str]) -> bool:
+        """Whether its first fields can be ``beginning``, and the account one of ``accounts``."""
         if self.everything:
             return True
         if not self._fields:
             return False
-        return all(map(_could_be, self._fields, beginning)) and (
-            accounts is None or any(_could_be(self._fields[4], account) for account in accounts)
-        )
+        return all(map(_could_be, self._fields, beginning)) and any(_could_be(self._fields[4], one) for one in accounts)
 
 
 def _fields(found: Sequence[Token]) -> list[list[Token]]:
@@ -261,6 +262,8 @@ def _fields(found: Sequence[Token]) -> list[list[Token]]:
 
 def _could_be(found: Sequence[Token], text: str) -> bool:
     """Whether some values of its variables make it match."""
+    if len(found) == 1 and isinstance(found[0], str):
+        return found[0] == text
     return Glob([ANY if isinstance(token, Variable) else token for token in found]).matches(text)
 
 

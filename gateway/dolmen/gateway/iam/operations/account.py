@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
 
 from dolmen.gateway.iam import limits, shapes
+from dolmen.gateway.iam.attachments import with_counts
 from dolmen.gateway.iam.call import IamCall
 from dolmen.gateway.iam.fault import IamFault, invalid
-from dolmen.gateway.iam.managed import AWS_POLICIES, policy_arn
-from dolmen.gateway.iam.pages import page
+from dolmen.gateway.iam.managed import AWS_POLICIES
+from dolmen.gateway.iam.pages import after_of, page_of
 from dolmen.gateway.iam.records import Group, Holder, ManagedPolicy, Role, User
 from dolmen.gateway.iam.wire import Given, Output
 
@@ -84,12 +86,18 @@ def _attached(holder: Holder) -> list[shapes.Shape]:
     return [shapes.attached_policy(arn) for arn in holder.attached]
 
 
-def _user_detail(call: IamCall, user: User, names: dict[str, str]) -> shapes.Shape:
+async def _user_detail(call: IamCall, user: User) -> shapes.Shape:
+    groups = [await call.unit.get(Group, name) for name in user.groups]
     return shapes.user(call.account_id, user) | {
         "UserPolicyList": _inline(user),
-        "GroupList": [names.get(name, name) for name in user.groups],
+        "GroupList": [group.name for group in groups if group is not None],
         "AttachedManagedPolicies": _attached(user),
     }
+
+
+def _group_detail(call: IamCall, group: Group) -> shapes.Shape:
+    shown = shapes.group(call.account_id, group)
+    return shown | {"GroupPolicyList": _inline(group), "AttachedManagedPolicies": _attached(group)}
 
 
 def _role_detail(call: IamCall, role: Role) -> shapes.Shape:
@@ -113,44 +121,36 @@ def _policy_detail(call: IamCall, policy: ManagedPolicy) -> shapes.Shape:
 
 
 _DETAILS = {"User": "UserDetailList", "Group": "GroupDetailList", "Role": "RoleDetailList", "Policy": "Policies"}
-_Item = tuple[str, tuple[str, shapes.Shape]]  # its place in the whole list, its sort, what it shows
+_Item = tuple[str, tuple[str, shapes.Shape]]  # its place in the whole list; its sort and what it shows
 
 
-async def _holder_details(call: IamCall, wanted: set[str], used: set[str]) -> list[_Item]:
-    """Users, groups and roles; notes in ``used`` the ARNs of their policies."""
-    items: list[_Item] = []
-    groups = [group async for group in call.unit.each(Group)]
-    names = {group.name.lower(): group.name for group in groups}
-    if "User" in wanted:
-        async for user in call.unit.each(User):
-            used.update(user.attached)
-            items.append((f"1{user.name.lower()}", ("User", _user_detail(call, user, names))))
-    if "Group" in wanted:
-        for group in groups:
-            used.update(group.attached)
-            shown = shapes.group(call.account_id, group)
-            detail = shown | {"GroupPolicyList": _inline(group), "AttachedManagedPolicies": _attached(group)}
-            items.append((f"2{group.name.lower()}", ("Group", detail)))
-    if "Role" in wanted:
-        async for role in call.unit.each(Role):
-            used.update(role.attached)
-            items.append((f"3{role.name.lower()}", ("Role", _role_detail(call, role))))
-    return items
+async def _details(call: IamCall, wanted: set[str], after: str) -> AsyncIterator[_Item]:
+    """Users, groups, roles, policies of the account and those of AWS that are attached: read only as far as asked for."""
+    section, name = after[:1], after[1:]
+    if "User" in wanted and section <= "1":
+        async for user in call.unit.each(User, name if section == "1" else ""):
+            yield f"1{user.name.lower()}", ("User", await _user_detail(call, user))
+    if "Group" in wanted and section <= "2":
+        async for group in call.unit.each(Group, name if section == "2" else ""):
+            yield f"2{group.name.lower()}", ("Group", _group_detail(call, group))
+    if "Role" in wanted and section <= "3":
+        async for role in call.unit.each(Role, name if section == "3" else ""):
+            yield f"3{role.name.lower()}", ("Role", _role_detail(call, role))
+    if "LocalManagedPolicy" in wanted and section <= "4":
+        async for policy in call.unit.each(ManagedPolicy, name if section == "4" else ""):
+            yield f"4{policy.name.lower()}", ("Policy", _policy_detail(call, policy))
+    if "AWSManagedPolicy" in wanted:
+        for lower, policy in sorted(AWS_POLICIES.items()):
+            counted = await with_counts(call, policy)
+            if f"5{lower}" > after and (counted.attachments or counted.boundaries):
+                yield f"5{lower}", ("Policy", _policy_detail(call, counted))
 
 
 async def get_account_authorization_details(call: IamCall, given: Given) -> Output | None:
-    """Users, groups, roles and policies with everything in them, one page over all four."""
+    """Users, groups, roles and policies with everything in them, one page over all of them."""
     call.require("*")
     wanted = set(given.get("Filter", ())) or {"User", "Group", "Role", "LocalManagedPolicy", "AWSManagedPolicy"}
-    used: set[str] = set()
-    items = await _holder_details(call, wanted, used)
-    if "LocalManagedPolicy" in wanted:
-        mine = [policy async for policy in call.unit.each(ManagedPolicy)]
-        items += [(f"4{policy.name.lower()}", ("Policy", _policy_detail(call, policy))) for policy in mine]
-    if "AWSManagedPolicy" in wanted:
-        theirs = [(name, policy) for name, policy in AWS_POLICIES.items() if policy_arn(call.account_id, policy) in used]
-        items += [(f"5{name}", ("Policy", _policy_detail(call, policy))) for name, policy in theirs]
-    found = page("all", items, given)
+    found = await page_of("all", _details(call, wanted, after_of(given)), given)
     output: dict[str, Any] = {member: [] for member in _DETAILS.values()}
     for sort, detail in found.pop("all"):
         output[_DETAILS[sort]].append(detail)

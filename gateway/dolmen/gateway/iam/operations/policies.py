@@ -92,13 +92,9 @@ async def list_policies(call: IamCall, given: Given) -> Output | None:
             for name, policy in sorted(AWS_POLICIES.items()):
                 counted = await with_counts(call, policy)
                 if f"1{name}" > after and wanted(counted):
-                    yield f"1{name}", shapes.policy(call.account_id, policy, in_list=True) | _counts(counted)
+                    yield f"1{name}", shapes.policy(call.account_id, counted, in_list=True)
 
     return await page_of("Policies", found(), given)
-
-
-def _counts(policy: ManagedPolicy) -> dict[str, int]:
-    return {"AttachmentCount": policy.attachments, "PermissionsBoundaryUsageCount": policy.boundaries}
 
 
 async def delete_policy(call: IamCall, given: Given) -> Output | None:

@@ -67,7 +67,7 @@ def _checked_thumbprints(thumbprints: list[str] | tuple[str, ...]) -> tuple[str,
 async def get_provider(call: IamCall, given: Given) -> Output | None:
     _, provider = await _find(call, given)
     return {
-        "Url": provider.url.partition("://")[2],
+        "Url": provider.url.removeprefix("https://"),
         "ClientIDList": list(provider.client_ids),
         "ThumbprintList": list(provider.thumbprints),
         "CreateDate": provider.created_us,

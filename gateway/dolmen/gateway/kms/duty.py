@@ -1,0 +1,131 @@
+"""The keys' part of maintenance: after a rotation of the keyring or of a named key, everything is wrapped anew, once.
+
+Where a pass is, and for which versions it is made, lies beside the keys: any process may go on with it, and without a rotation
+nothing is read but the list of keys.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from dolmen.core.clock import Clock
+from dolmen.core.telemetry.log import get_logger
+from dolmen.gateway.kms.local import FRESH_SECONDS, SPACE
+from dolmen.gateway.kms.rewrap import FROM_THE_START, Position, Progress, rewrap_bucket
+from dolmen.gateway.kms.service import KEYS_PAGE_MAX, KeyService
+from dolmen.gateway.metadata.records import Document, DocumentChange
+from dolmen.gateway.metadata.store import DocumentChanged, MetadataStore
+
+KIND, NAME = "rewrap", "pass"  # of the document
+BUCKETS_PAGE = 100  # of one look
+SETTLE_US = int(2 * FRESH_SECONDS * 1_000_000)  # until every gateway seals with the new version: a pass begins after it
+
+
+class Pass(msgspec.Struct, frozen=True, kw_only=True):
+    """One pass over all buckets."""
+
+    service: str  # and the versions of its named keys, that it is made for
+    versions: dict[str, int]
+    noticed_us: int
+    bucket: str = ""  # all buckets before it are done
+    position: Position = FROM_THE_START  # within that bucket
+    seen: int = 0
+    rewrapped: int = 0
+    left: int = 0  # disabled, broken, or changed meanwhile
+    done: bool = False
+
+
+_decode = msgspec.msgpack.Decoder(Pass).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class KeyDuty:
+    """``step`` now and then, in one process at a time; two of them would only do the same work twice."""
+
+    def __init__(self, store: MetadataStore, service: KeyService, clock: Clock) -> None:
+        self._store = store
+        self._service = service
+        self._clock = clock
+        self._rev = 0
+        self._log = get_logger("kms")
+
+    async def step(self) -> Pass:
+        """Do what there is to do; returns how it stands.
+
+        Raises ``KmsUnavailable``, ``DocumentChanged`` (another process is at it), and what the store raises: call it again.
+        """
+        wrapped = await self._service.rewrap()
+        if wrapped:
+            self._log.info("keys were wrapped by the current key of the keyring", versions=wrapped)
+        versions = await self._versions()
+        state = await self._load()
+        # Of a store that never had another key service, nor rotated a key, everything is sealed as it should be.
+        known = state or Pass(service=self._service.label.partition(" ")[0], versions={}, noticed_us=0, done=True)
+        rotated = any(version > known.versions.get(name, 1) for name, version in versions.items())
+        if rotated or known.service != self._service.label:
+            made_for = Pass(service=self._service.label, versions=versions, noticed_us=self._clock.now_us())
+            known = await self._save(made_for)
+        state = known
+        if state.done or self._clock.now_us() < state.noticed_us + SETTLE_US:
+            return state
+        return await self._walk(state)
+
+    async def _versions(self) -> dict[str, int]:
+        versions: dict[str, int] = {}
+        after = ""
+        while True:
+            page = await self._service.list_keys(after, KEYS_PAGE_MAX)
+            versions.update((info.name, info.version) for info in page)
+            if len(page) < KEYS_PAGE_MAX:
+                return versions
+            after = page[-1].name
+
+    async def _walk(self, state: Pass) -> Pass:
+        if state.bucket:  # it was cut short in this one
+            state = await self._bucket(state, state.bucket)
+        while True:
+            page = await self._store.all_buckets(state.bucket, BUCKETS_PAGE)
+            for bucket in page:
+                state = msgspec.structs.replace(state, bucket=bucket.name, position=FROM_THE_START)
+                state = await self._bucket(state, bucket.name)
+            if len(page) < BUCKETS_PAGE:
+                break
+        state = await self._save(msgspec.structs.replace(state, done=True))
+        self._log.info("sealed keys of objects are current", versions=state.seen, rewrapped=state.rewrapped, left=state.left)
+        return state
+
+    async def _bucket(self, state: Pass, name: str) -> Pass:
+        """One bucket from the state's position on; the document follows page by page."""
+        bucket = await self._store.get_bucket(name)
+        if bucket is None:
+            return state
+        begun = state
+
+        def after(progress: Progress) -> Pass:
+            return msgspec.structs.replace(
+                begun,
+                position=progress.position,
+                seen=begun.seen + progress.seen,
+                rewrapped=begun.rewrapped + progress.rewrapped,
+                left=begun.left + progress.changed + progress.skipped + progress.broken,
+            )
+
+        async def told(progress: Progress) -> None:
+            if not progress.done:
+                await self._save(after(progress))
+
+        return after(await rewrap_bucket(self._store, self._service, bucket, state.position, told))
+
+    async def _load(self) -> Pass | None:
+        document: Document | None = await self._store.get_document(SPACE, KIND, NAME)
+        self._rev = 0 if document is None else document.rev
+        return None if document is None else _decode(document.raw)
+
+    async def _save(self, state: Pass) -> Pass:
+        change = DocumentChange(kind=KIND, name=NAME, raw=_encode(state), expected_rev=self._rev)
+        await self._store.write_documents(SPACE, [change])
+        document = await self._store.get_document(SPACE, KIND, NAME)
+        if document is None or document.raw != change.raw:
+            raise DocumentChanged(KIND, NAME)
+        self._rev = document.rev
+        return state
