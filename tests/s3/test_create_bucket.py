@@ -102,14 +102,6 @@ def test_object_lock(s3, refused, new_name, locks):
 def test_acls_need_an_ownership_that_has_them(s3, refused, new_name):
     name = new_name()
     refused("InvalidBucketAclWithObjectOwnership", 400, s3.create_bucket, Bucket=name, ACL="public-read")
-    refused("NotImplemented", 501, s3.create_bucket, Bucket=name, ObjectOwnership="ObjectWriter")
-    refused(
-        "NotImplemented",
-        501,
-        s3.create_bucket,
-        Bucket=name,
-        CreateBucketConfiguration={"Tags": [{"Key": "a", "Value": "b"}]},
-    )
     refused("404", 404, s3.head_bucket, Bucket=name)
     s3.create_bucket(Bucket=name, ACL="private", ObjectOwnership="BucketOwnerEnforced")
 

@@ -15,7 +15,6 @@ USER_METADATA_BYTES_MAX = 2 * 1024  # S3's limit on names and values together
 _TAG_FIELDS_MAX = 1000  # of x-amz-tagging: enough to tell too many tags from a broken header
 
 
-
 def user_metadata(headers: Mapping[str, str]) -> dict[str, str]:
     """``x-amz-meta-*`` by name; raises MetadataTooLarge."""
     found = {name[11:]: value for name, value in headers.items() if name.startswith("x-amz-meta-")}
