@@ -46,6 +46,12 @@ def model_of(service):
     return botocore.model.ServiceModel(loaded, service)
 
 
+@functools.cache
+def shared_outbound():
+    """Reading the trusted certificates takes longer than most tests; a test closes the connections that it opened."""
+    return Outbound()
+
+
 class Refused(Exception):
     """An error of the service, as botocore reads it."""
 
@@ -65,7 +71,7 @@ class World:
         self.store = MemoryStore(self.clock) if store is None else store
         keys = {"AKIAROOTOFALICE00000": (ALICE, "alice-secret"), "AKIAROOTOFBOB0000000": (BOB, "bob-secret")}
         self.accounts = Accounts(keys, {ALICE.account_id: ALICE, BOB.account_id: BOB})
-        self.outbound = Outbound()
+        self.outbound = shared_outbound()
         self.identities = Identities(self.accounts, self.store, KEY, self.clock)
         self.realm = make_realm(self.accounts, self.store, KEY, self.clock, self.outbound)
         self.alice = self.identities.static("AKIAROOTOFALICE00000").principal

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import http.server
 import json
 import threading
 from typing import Self
 
 from joserfc import jwk, jws, jwt
+
+
+@functools.cache
+def _first_key() -> object:
+    """Made once for all issuers of a process: it takes longer than a test."""
+    return jwk.generate_key("RSA", 2048, {"kid": "first", "use": "sig"})
 
 
 class Issuer:
@@ -19,7 +26,7 @@ class Issuer:
         self.gone = False  # answers 503
         self.discovery: dict[str, object] = {}  # replaces fields of the document
         self.key_fetches = 0
-        self.add_key("RSA", 2048, "first")
+        self.keys.append(_first_key())
         issuer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):

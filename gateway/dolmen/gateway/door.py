@@ -17,7 +17,8 @@ from dolmen.gateway.attempt import Attempt
 from dolmen.gateway.auth.sigv4 import Signed
 from dolmen.gateway.form_door import FormDoor
 from dolmen.gateway.handlers import post_object, website
-from dolmen.gateway.handlers.cors import preflight, response_headers
+from dolmen.gateway.handlers.cors import bucket_of_page, preflight, refusal_headers, response_headers
+from dolmen.gateway.handlers.payment import charge
 from dolmen.gateway.handlers.table import handler_of
 from dolmen.gateway.http import metrics
 from dolmen.gateway.http.body import Body
@@ -147,12 +148,15 @@ class FrontDoor:
             call.found_bucket = attempt.found_bucket = await self._admission.bucket(call.account, attempt.bucket)
         if operation.name not in ASKED_BY_HANDLER:
             await self._admission.authorize(call)
+        charged = charge(call, call.found_bucket)
         call.streamed_body, document = await self._read_body(request, operation, asked.signed)
         given = parse_input(
             operation, attempt.bucket or "", attempt.key_text, request.query, request.headers, document
         )
         try:
-            return await handler_of(operation.name)(call, given)
+            answer = await handler_of(operation.name)(call, given)
+            answer.headers.extend(charged)
+            return answer
         except S3Fault as fault:
             # Whether a key exists is told to those only who may list the bucket.
             if fault.code != "NoSuchKey" or operation.name not in READS:
@@ -165,7 +169,7 @@ class FrontDoor:
         attempt.operation = "Preflight"
         bucket = None
         if attempt.bucket is not None:
-            bucket = await self._services.store.get_bucket(attempt.bucket.removeprefix(":"))
+            bucket = await bucket_of_page(self._services, attempt.bucket, attempt.request)
         return preflight(attempt.request, bucket, is_object=attempt.key is not None)
 
     async def _read_body(
@@ -210,7 +214,7 @@ class FrontDoor:
         if response is None:
             response = render_fault(fault, resource=attempt.resource, request_id=request.request_id, host_id=HOST_ID)
         if "origin" in request.headers:  # so that a page sees why
-            response.headers.extend(response_headers(attempt.found_bucket, request))
+            response.headers.extend(await refusal_headers(self._services, attempt.found_bucket, attempt.bucket, request))
         await send_response(send, request, response)
 
 

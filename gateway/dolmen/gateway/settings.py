@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dolmen.core.settings import Setting, at_least, boolean
 from dolmen.gateway.delivery.targets import named, named_url
-from dolmen.gateway.kms.names import S3_KEY
+from dolmen.gateway.kms.names import S3_KEY, setting_of_name
 from dolmen.gateway.kms.options import default_encryption
 from dolmen.gateway.lifecycle.day import DAY_SETTING
 
@@ -94,7 +94,9 @@ SETTINGS: tuple[Setting, ...] = (
         unit="path",
         parse=Path,
     ),
-    Setting(flag="kms-keys", help="Keys that the key service has from the start", unit="name", repeated=True),
+    Setting(
+        flag="kms-keys", help="Keys that the key service has from the start", unit="name", repeated=True, parse=setting_of_name
+    ),
     Setting(
         flag="default-encryption",
         help="Encryption of new objects where neither the request nor the bucket says anything",

@@ -75,6 +75,15 @@ async def test_changes_of_tags_and_completions_tell_too(store):
     assert [template for template, _, _ in await events_of(store)] == [b"tags", b"done"]  # a repeated completion: once
 
 
+async def test_a_change_of_a_version_that_was_written_anew_is_refused(store):
+    bucket = await bucket_of(store)
+    read = await put(store, bucket, b"k")
+    await put(store, bucket, b"k", etag="b" * 32)  # its mutable part begins with the same revision
+    with pytest.raises(errors.ObjectChanged):
+        await store.update_mutable(bucket.bucket_id, b"k", None, MutablePart(tags={"a": "b"}), seq=read.seq)
+    assert (await store.get_version(bucket.bucket_id, b"k")).mutable.tags == {}
+
+
 async def test_events_wait_are_tried_again_and_forgotten(store, clock):
     bucket = await bucket_of(store)
     for key in (b"a", b"b", b"c"):

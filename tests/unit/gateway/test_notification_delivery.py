@@ -20,7 +20,7 @@ from dolmen.gateway.delivery.targets import Target
 from dolmen.gateway.delivery.template import CONFIG, template_of
 from dolmen.gateway.delivery.worker import Notifier
 from dolmen.gateway.metadata.memory import MemoryStore
-from dolmen.gateway.metadata.records import NO_CONDITION, Attributes, BucketRecord, NewVersion, ObjectLayout
+from dolmen.gateway.metadata.records import NO_CONDITION, Attributes, BucketRecord, DocumentChange, NewVersion, ObjectLayout
 from dolmen.gateway.metadata.store import MetadataUnavailable
 from dolmen.gateway.s3.model.inputs_generated import (
     EventBridgeConfiguration,
@@ -125,7 +125,7 @@ class World:
         return await self.store.event_count() == 0 and not await self.queued("a") and not await self.queued("b")
 
     async def queued(self, target):
-        return await TargetQueue(self.store, target).read("", 10_000, 0.0)
+        return (await TargetQueue(self.store, target).read("", 10_000, 0.0))[0]
 
 
 @pytest.fixture
@@ -453,6 +453,26 @@ async def test_an_event_that_cannot_be_read_waits_and_the_others_go(world):
     await world.until(forgotten)
     (kept,) = await world.store.due_events(world.clock.now_us() + 86_400 * 1_000_000, 10)
     assert kept.due_us > world.clock.now_us()
+
+
+async def test_a_message_that_cannot_be_read_stays_and_the_others_go(world):
+    space, broken = "notifications/a", DocumentChange(kind="message", name="0" * 32, raw=b"\xc1")
+    await world.store.write_documents(space, [broken])
+    world.receivers.answers["a"] = Unavailable("away")
+    for number in range(lanes.WINDOW_MAX + 20):
+        await world.put(f"a/{number}")
+    world.start()
+
+    async def moved():
+        return await world.store.event_count() == 0
+
+    await world.until(moved)
+    await world.stop()
+    world.receivers.answers["a"] = 200
+    world.start()
+    await world.until(world.settled)
+    assert len(world.receivers.got["a"]) == lanes.WINDOW_MAX + 20
+    assert len(await world.store.list_documents(space, "message", "", "", 10)) == 1
 
 
 async def test_both_listeners_of_an_event(world):

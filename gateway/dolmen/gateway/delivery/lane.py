@@ -118,7 +118,7 @@ class Lane:
             await self._write(messages)
             lowest = min(message.event_id for message in messages).hex()
             if lowest <= self._cursor:  # a commit that became visible late: read from before it again
-                self._cursor = f"{int(lowest, 16) - 1:032x}"
+                self._cursor = f"{max(int(lowest, 16) - 1, 0):032x}"
         self._wake.set()
 
     async def _write(self, messages: list[Message]) -> None:
@@ -151,7 +151,7 @@ class Lane:
             return
         async with self._lock:
             while self._behind and len(self._known) < WINDOW_MAX:
-                page = await self._queue.read(self._cursor, WINDOW_MAX, self._clock.monotonic_seconds())
+                page, more = await self._queue.read(self._cursor, WINDOW_MAX, self._clock.monotonic_seconds())
                 gone = {message.event_id for message in self._gone}
                 for message in page:
                     if len(self._known) >= WINDOW_MAX:
@@ -160,7 +160,7 @@ class Lane:
                     if message.event_id not in self._known and message.event_id not in gone:
                         self._add(message)
                 else:
-                    self._behind = len(page) == WINDOW_MAX
+                    self._behind = more and bool(page)
 
     async def look_for_trials(self) -> None:
         """Test messages, written by gateways."""
@@ -219,7 +219,7 @@ class Lane:
         if now < self._next_expiry:
             return
         self._next_expiry = now + EXPIRE_SECONDS
-        page = await self._queue.read("", WINDOW_MAX, 0.0)
+        page, _ = await self._queue.read("", WINDOW_MAX, 0.0)
         old = [message for message in page if self._is_old(message)]
         for message in old:
             self._drop(message)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.metadata.records import DocumentChange
 from dolmen.gateway.metadata.store import MetadataStore
 
@@ -102,22 +103,28 @@ class TargetQueue:
             ]
             await self._store.write_documents(self._space, changes)
 
-    async def read(self, after: str, limit: int, now_seconds: float) -> list[Message]:
-        """Messages behind ``after`` (the id of an event in hex) in the order of their events."""
+    async def read(self, after: str, limit: int, now_seconds: float) -> tuple[list[Message], bool]:
+        """Messages behind ``after`` (the id of an event in hex) in the order of their events, and whether there may be more."""
         return await self._read(_MESSAGE, after, limit, now_seconds)
 
     async def read_trials(self, now_seconds: float) -> list[Message]:
-        return await self._read(_TRIAL, "", TRIALS_MAX, now_seconds)
+        return (await self._read(_TRIAL, "", TRIALS_MAX, now_seconds))[0]
 
-    async def _read(self, kind: str, after: str, limit: int, now_seconds: float) -> list[Message]:
+    async def _read(self, kind: str, after: str, limit: int, now_seconds: float) -> tuple[list[Message], bool]:
         messages = []
-        for document in await self._store.list_documents(self._space, kind, "", after, limit):
-            found = _decode(document.raw)
+        documents = await self._store.list_documents(self._space, kind, "", after, limit)
+        for document in documents:
+            try:
+                found = _decode(document.raw)
+            except msgspec.MsgspecError as error:  # of a newer release: it stays for that
+                log = get_logger("notifications")
+                log.error("message cannot be read", target=self._target, name=document.name, error=str(error))
+                continue
             one = Message(bytes.fromhex(document.name), found.order, found.at_us, found.body, now_seconds)
             one.stored = True
             one.is_trial = kind == _TRIAL
             messages.append(one)
-        return messages
+        return messages, len(documents) >= limit
 
     async def count(self) -> int:
         """How many messages wait, up to ``COUNT_MAX``."""

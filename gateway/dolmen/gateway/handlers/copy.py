@@ -33,6 +33,7 @@ from dolmen.gateway.handlers.multipart import check_part_number, find_upload, ke
 from dolmen.gateway.handlers.new_object import describe
 from dolmen.gateway.handlers.object_read import object_stream
 from dolmen.gateway.handlers.object_write import commit_or_abort, note_garbage, write_sealed
+from dolmen.gateway.handlers.payment import charge
 from dolmen.gateway.http.digests import CHECKSUM_DEFAULT, DigestPlan, Digests
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import (
@@ -87,6 +88,7 @@ async def find_source(call: Call) -> Source:
         version_id=version_id,
         expected_owner=headers.get("x-amz-source-expected-bucket-owner"),
     )
+    charge(call, bucket)
     if record is None:
         record = await services.store.get_version(bucket.bucket_id, key, version_id)
     if record is not None and record.is_delete_marker and version_id is not None:

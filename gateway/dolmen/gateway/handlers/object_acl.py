@@ -195,7 +195,7 @@ async def put_object_acl(call: Call, given: PutObjectAclInput) -> Response:
         mutable = msgspec.structs.replace(record.mutable, acl=stored(acl))
         try:
             await store.update_mutable(
-                call.bucket.bucket_id, call.key, record.version_id, mutable, event_of(call, "ObjectAcl:Put")
+                call.bucket.bucket_id, call.key, record.version_id, mutable, event_of(call, "ObjectAcl:Put"), record.seq
             )
         except ObjectChanged:
             continue

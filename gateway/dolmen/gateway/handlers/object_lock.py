@@ -184,7 +184,9 @@ async def _relock(
         record = await _locked_version(call, version_id)
         mutable = msgspec.structs.replace(record.mutable, lock=changed(record.mutable.lock))
         try:
-            await call.services.store.update_mutable(call.bucket.bucket_id, call.key, record.version_id, mutable, event)
+            await call.services.store.update_mutable(
+                call.bucket.bucket_id, call.key, record.version_id, mutable, event, record.seq
+            )
         except ObjectChanged:
             continue
         return Response(200, version_headers(record.version_id, call.bucket.versioning), b"")

@@ -89,7 +89,9 @@ async def restore_object(call: Call, given: RestoreObjectInput) -> Response:
         told = restore_data(iso_date(until_us), storage_class)
         event = b"" if was_restored else event_of(call, "ObjectRestore:Completed", more=told)
         try:
-            await store.update_mutable(call.bucket.bucket_id, call.key, record.version_id, mutable, event)
+            await store.update_mutable(
+                call.bucket.bucket_id, call.key, record.version_id, mutable, event, record.seq
+            )
         except ObjectChanged:
             continue
         return Response(200 if was_restored else 202, [], b"")

@@ -63,7 +63,7 @@ async def _retag(call: Call, version_id: str | None, tags: dict[str, str], event
         mutable = msgspec.structs.replace(record.mutable, tags=tags)
         try:
             return await store.update_mutable(
-                call.bucket.bucket_id, call.key, record.version_id, mutable, event_of(call, event)
+                call.bucket.bucket_id, call.key, record.version_id, mutable, event_of(call, event), record.seq
             )
         except ObjectChanged:
             continue

@@ -42,7 +42,7 @@ async def replace_encryption(
 ) -> VersionRecord:
     """Another sealed key for exactly the version that was read. Raises ``ObjectChanged``, ``NoSuchKey``, ``NoSuchVersion``."""
     mutable = msgspec.structs.replace(record.mutable, encryption=encryption)
-    return await store.update_mutable(bucket.bucket_id, record.key, record.version_id, mutable)
+    return await store.update_mutable(bucket.bucket_id, record.key, record.version_id, mutable, seq=record.seq)
 
 
 async def rewrap_bucket(

@@ -263,12 +263,18 @@ class MemoryStore(MemoryNotes):
         return outcomes
 
     async def update_mutable(
-        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart, event: bytes = b""
+        self,
+        bucket_id: bytes,
+        key: bytes,
+        version_id: str | None,
+        mutable: MutablePart,
+        event: bytes = b"",
+        seq: int | None = None,
     ) -> VersionRecord:
         found = await self.get_version(bucket_id, key, version_id)
         if found is None:
             raise NoSuchKey("no such object") if version_id is None else NoSuchVersion(version_id)
-        if found.mutable.rev != mutable.rev:
+        if found.mutable.rev != mutable.rev or seq not in {None, found.seq}:
             raise ObjectChanged("the object was changed meanwhile")
         changed = replace(found, mutable=replace(mutable, rev=mutable.rev + 1))
         self._swap(bucket_id, found, changed)

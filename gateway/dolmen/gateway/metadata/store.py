@@ -226,11 +226,17 @@ class MetadataStore(Protocol):
         ...
 
     async def update_mutable(
-        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart, event: bytes = b""
+        self,
+        bucket_id: bytes,
+        key: bytes,
+        version_id: str | None,
+        mutable: MutablePart,
+        event: bytes = b"",
+        seq: int | None = None,
     ) -> VersionRecord:
         """Replace the mutable part when the stored ``rev`` equals ``mutable.rev``; returns the record with rev + 1.
 
-        Raises ``NoSuchKey``, ``NoSuchVersion``, ``ObjectChanged``.
+        ``seq``: of the version that was read; without it a null version that was written anew meanwhile may be taken for it. Raises ``NoSuchKey``, ``NoSuchVersion``, ``ObjectChanged``.
         """
         ...
 

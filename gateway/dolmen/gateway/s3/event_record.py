@@ -153,7 +153,7 @@ def eventbridge_message(facts: EventFacts, event_id: bytes) -> bytes:
         "bucket": {"name": facts.bucket},
         "object": _object(facts, facts.key, "etag", "version-id"),
         "request-id": facts.request_id,
-        "requester": facts.principal,
+        "requester": facts.principal.removeprefix("AWS:"),
         "source-ip-address": facts.source_ip,
     }
     if facts.name in _REASONS:

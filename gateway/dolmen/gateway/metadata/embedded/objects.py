@@ -283,12 +283,20 @@ def delete(transaction: Transaction, bucket: BucketRecord, request: DeleteReques
 
 
 def update_mutable(
-    execute: Execute, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart, event: bytes, now_us: int
+    execute: Execute,
+    bucket_id: bytes,
+    key: bytes,
+    version_id: str | None,
+    mutable: MutablePart,
+    event: bytes,
+    now_us: int,
+    seq: int | None,
 ) -> VersionRecord:
     """See ``MetadataStore.update_mutable``."""
     record = read_version(execute, bucket_id, key, version_id)
     if record is None:
         raise NoSuchKey("no such object") if version_id is None else NoSuchVersion(version_id)
+    check_seq(seq, record)
     if record.mutable.rev != mutable.rev:
         raise ObjectChanged("the object was changed meanwhile")
     changed = msgspec.structs.replace(record, mutable=msgspec.structs.replace(mutable, rev=mutable.rev + 1))

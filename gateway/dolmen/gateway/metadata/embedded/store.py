@@ -197,12 +197,18 @@ class EmbeddedStore(EmbeddedUploads, EmbeddedEvents, EmbeddedDocuments):
         return cast("list[Deleted | Exception]", outcomes)
 
     async def update_mutable(
-        self, bucket_id: bytes, key: bytes, version_id: str | None, mutable: MutablePart, event: bytes = b""
+        self,
+        bucket_id: bytes,
+        key: bytes,
+        version_id: str | None,
+        mutable: MutablePart,
+        event: bytes = b"",
+        seq: int | None = None,
     ) -> VersionRecord:
         now_us = self._clock.now_us()
         return await self._writer.submit(
             lambda transaction: objects.update_mutable(
-                transaction.execute, bucket_id, key, version_id, mutable, event, now_us
+                transaction.execute, bucket_id, key, version_id, mutable, event, now_us, seq
             )
         )
 
