@@ -236,7 +236,8 @@ class MetadataStore(Protocol):
     ) -> VersionRecord:
         """Replace the mutable part when the stored ``rev`` equals ``mutable.rev``; returns the record with rev + 1.
 
-        ``seq``: of the version that was read; without it a null version that was written anew meanwhile may be taken for it. Raises ``NoSuchKey``, ``NoSuchVersion``, ``ObjectChanged``.
+        ``seq``: of the version that was read; without it a null version that was written anew meanwhile may be taken for it.
+        Raises ``NoSuchKey``, ``NoSuchVersion``, ``ObjectChanged``.
         """
         ...
 
