@@ -44,25 +44,31 @@ def _installer():
 
 
 def _missing(name):
-    pytest.fail(f"the S3 client {name} is not installed; run: scripts/install_clients.py {name}", pytrace=False)
+    pytest.fail(f"{name} is not installed, a client test needs it; run: scripts/install_clients.py {name}", pytrace=False)
 
 
 class Client:
     """Runs one client's programs in an environment that holds nothing but what it is given."""
+
+    programs = HERE / "programs"
 
     def __init__(self, name, home, endpoint):
         installer = _installer()
         self.home = home
         self.endpoint = endpoint
         self.path = "/usr/local/bin:/usr/bin:/bin"
-        if name in installer.DEBIAN_PACKAGES:
+        self.installed = None  # the directory of what is installed for this client alone
+        self.program = None  # the path of Debian's program, which PATH may hide
+        if name in installer.SLOW_DEBIAN_PACKAGES:
+            self.program = installer.program_of_debian(name) or _missing(name)
+        elif name in installer.DEBIAN_PACKAGES:
             if shutil.which(name, path=self.path) is None:
                 _missing(name)
         else:
-            environment = installer.environment_of(name)
-            if not installer.is_complete(environment):
+            self.installed = installer.environment_of(name)
+            if not installer.is_complete(self.installed):
                 _missing(name)
-            self.path = f"{environment / 'bin'}:{self.path}"
+            self.path = f"{self.installed / 'bin'}:{self.path}"
         self.environment = {
             "PATH": self.path,
             "HOME": str(home),
@@ -95,7 +101,7 @@ class Client:
         """One function of programs/PROGRAM.py in this client's Python: (endpoint, bucket, a directory to work in)."""
         work = self.home / f"{program}-{step}"
         work.mkdir()
-        return self.run("python", HERE / "programs" / f"{program}.py", step, self.endpoint, bucket, work)
+        return self.run("python", self.programs / f"{program}.py", step, self.endpoint, bucket, work)
 
 
 @pytest.fixture

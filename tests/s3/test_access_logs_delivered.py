@@ -356,3 +356,21 @@ def test_who_may_not_write_the_target(s3, store, bucket, target):
     s3.head_bucket(Bucket=bucket)
     wait(s3, target, "REST.HEAD.BUCKET")
     assert "p/forged" not in log_keys(s3, target)
+
+
+def test_each_key_of_a_multi_delete(s3, bucket, target):
+    s3.put_object(Bucket=bucket, Key="a", Body=b"x")
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "a"}, {"Key": "b", "VersionId": "nonsense"}]})
+    batch = "BATCH.DELETE.OBJECT"
+    lines = [line for line in wait(s3, target, batch, batch, "REST.POST.MULTI_OBJECT_DELETE") if line["operation"] == batch]
+    told = sorted((line["key"], line["status"], line["error"], line["version"]) for line in lines)
+    assert told == [("a", "204", "-", "-"), ("b", "404", "NoSuchVersion", "nonsense")]
+
+
+def test_the_read_of_a_copys_source_and_the_size_of_what_is_stored(s3, bucket, target):
+    s3.put_object(Bucket=bucket, Key="from", Body=b"12345")
+    s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from"})
+    lines = wait(s3, target, "REST.PUT.OBJECT", "REST.COPY.OBJECT", "REST.COPY.OBJECT_GET")
+    read = one_of(lines, "REST.COPY.OBJECT_GET")
+    assert (read["key"], read["size"]) == ("from", "5")
+    assert one_of(lines, "REST.PUT.OBJECT")["size"] == "5"

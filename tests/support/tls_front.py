@@ -80,7 +80,8 @@ class TlsFront:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         onward_reader, onward_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
-        await asyncio.gather(_relay(reader, onward_writer), _relay(onward_reader, writer))
+        with contextlib.suppress(asyncio.CancelledError):  # the end of the front, which nobody here waits for
+            await asyncio.gather(_relay(reader, onward_writer), _relay(onward_reader, writer))
 
 
 async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

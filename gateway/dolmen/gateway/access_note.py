@@ -14,6 +14,7 @@ from dolmen.gateway.s3.operations import OPERATIONS
 from dolmen.gateway.s3.render import Response
 from dolmen.gateway.services import Services
 
+STORES = frozenset({"PutObject", "UploadPart"})  # their lines tell the size of what was stored
 _SIGNATURES = {"AWS4-HMAC-SHA256": "SigV4", "AWS": "SigV2"}
 _AUTHENTICATION = {"REST-HEADER": "AuthHeader", "REST-QUERY-STRING": "QueryString"}
 
@@ -37,6 +38,9 @@ def _entry(services: Services, attempt: Attempt, bucket: BucketRecord, status: i
     level = "bucket" if attempt.key is None else "object"
     operation = OPERATIONS.get(attempt.operation)
     sent, size = _sizes(attempt.answer, request.method)
+    if status == 200 and attempt.operation in STORES:
+        length = headers.get("x-amz-decoded-content-length") or headers.get("content-length", "")
+        size = int(length) if length.isdigit() else None
     return LogEntry(
         bucket_owner=owner.canonical_id if owner is not None else bucket.owner,
         bucket=attempt.bucket or "",

@@ -29,6 +29,7 @@ from dolmen.gateway.handlers.encryption import (
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_members, version_headers
 from dolmen.gateway.handlers.lifecycle import expiration_of_new
+from dolmen.gateway.handlers.logging import note_copied
 from dolmen.gateway.handlers.multipart import check_part_number, find_upload, keep_part, part_checksum_algorithm
 from dolmen.gateway.handlers.new_object import describe
 from dolmen.gateway.handlers.object_read import object_stream
@@ -67,6 +68,7 @@ class Source(msgspec.Struct):
 
     bucket: BucketRecord
     record: VersionRecord
+    version_id: str | None  # as the client named it
     keys: DataKeys | None = None  # of an encrypted one
 
 
@@ -102,7 +104,7 @@ async def find_source(call: Call) -> Source:
             raise S3Fault("NoSuchVersion", fields=(("Key", key.decode()), ("VersionId", version_id)))
         raise S3Fault("NoSuchKey", fields=(("Key", key.decode()),))
     check_copy_source(CopyConditions.of(headers), record.etag, record.mtime_us)
-    return Source(bucket, record, await keys_for_read(call, bucket, record.mutable.encryption, SOURCE_CUSTOMER))
+    return Source(bucket, record, version_id, await keys_for_read(call, bucket, record.mutable.encryption, SOURCE_CUSTOMER))
 
 
 def copy_digests(algorithm: str) -> Digests:
@@ -213,6 +215,7 @@ async def copy_object(call: Call, given: CopyObjectInput) -> Response:
         mutable=described.mutable,
     )
     committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, "ObjectCreated:Copy"))
+    note_copied(call, source.bucket, source.record.key, version_id=source.version_id, size=version.size)
     result = CopyObjectResult(
         e_tag=f'"{version.etag}"', last_modified=committed.mtime_us, **checksum_members(checksum)
     )
@@ -260,6 +263,7 @@ async def upload_part_copy(call: Call, given: UploadPartCopyInput) -> Response:
         layout=written.layout,
     )
     await keep_part(call, upload, part, written)
+    note_copied(call, source.bucket, source.record.key, version_id=source.version_id, size=part.size)
     shown = part.checksum if upload.checksum_algorithm else None
     result = CopyPartResult(
         e_tag=f'"{part.etag}"', last_modified=part.mtime_us, **checksum_members(shown, with_type=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dolmen.core.errors import DolmenError
 from dolmen.gateway.handlers.call import Call, check_version_id, is_version_id
 from dolmen.gateway.handlers.events import event_of
+from dolmen.gateway.handlers.logging import note_deleted
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.http.translate import fault_of
 from dolmen.gateway.metadata.records import NO_CONDITION, Deleted, DeleteRequest, Versioning, WriteCondition
@@ -88,10 +89,14 @@ async def delete_objects(call: Call, given: DeleteObjectsInput) -> Response:
     errors: list[Error] = []
     for identifier, outcome in zip(wanted, outcomes, strict=True):
         if isinstance(outcome, Deleted):
+            note_deleted(call, identifier.key or "", version_id=identifier.version_id, status=204)
             if not quiet:
                 deleted.append(_told(call, identifier, outcome))
         elif isinstance(outcome, DolmenError):
             fault = fault_of(outcome, call.bucket_name, identifier.key or "", call.account.account_id)
+            note_deleted(
+                call, identifier.key or "", version_id=identifier.version_id, status=fault.status, error_code=fault.code
+            )
             errors.append(
                 Error(key=identifier.key, version_id=identifier.version_id, code=fault.code, message=fault.message)
             )

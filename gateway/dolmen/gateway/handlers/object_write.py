@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 
 import msgspec
@@ -16,7 +16,7 @@ from dolmen.gateway.handlers.encryption import encryption_headers, keys_for_writ
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header, version_headers
 from dolmen.gateway.handlers.lifecycle import expiration_of_new
-from dolmen.gateway.handlers.new_object import describe
+from dolmen.gateway.handlers.new_object import Description, describe
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import Committed, NewVersion, WriteCondition
 from dolmen.gateway.metadata.store import Intent, MetadataUnknown
@@ -106,7 +106,18 @@ async def put_object(call: Call, given: PutObjectInput) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
     headers = call.request.headers
     described = await describe(call, headers)
-    condition = write_condition(headers)
+    _, answer = await store_version(call, described, headers, "ObjectCreated:Put")
+    return Response(200, answer, b"")
+
+
+async def store_version(
+    call: Call, described: Description, headers: Mapping[str, str], event: str
+) -> tuple[NewVersion, Headers]:
+    """The call's body as a new version: durable bytes first, then one commit. With the headers that tell of it.
+
+    ``headers``: the request's, or a form's fields as headers. Raises what the body, the writer and the commit raise.
+    """
+    condition = write_condition(call.request.headers)
     services = call.services
     intent = await services.store.begin(call.bucket, call.key)
     encryption = described.mutable.encryption
@@ -125,10 +136,10 @@ async def put_object(call: Call, given: PutObjectInput) -> Response:
         layout=written.layout,
         mutable=described.mutable,
     )
-    committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, "ObjectCreated:Put"))
+    committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, event))
     answer: Headers = [etag_header(version.etag), *checksum_headers(checksum)]
     answer += version_headers(committed.version_id, committed.versioning)
     if encryption is not None:
         answer += encryption_headers(services.encryption, encryption, with_context=True)
     answer += expiration_of_new(call, call.key, version.size, committed.mtime_us, version.mutable.tags)
-    return Response(200, answer, b"")
+    return version, answer

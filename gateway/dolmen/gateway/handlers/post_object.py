@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
-import msgspec
-
-from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.auth.post_policy import (
     LENGTH_MAX,
     check_key_field,
@@ -25,13 +22,8 @@ from dolmen.gateway.auth.principal import Principal
 from dolmen.gateway.auth.sigv4 import Signed
 from dolmen.gateway.handlers.attributes import check_tags, tags_of
 from dolmen.gateway.handlers.call import Call
-from dolmen.gateway.handlers.conditions import write_condition
-from dolmen.gateway.handlers.encryption import encryption_headers, keys_for_write, sealed_etag
-from dolmen.gateway.handlers.events import event_of
-from dolmen.gateway.handlers.headers import checksum_headers, etag_header, version_headers
-from dolmen.gateway.handlers.lifecycle import expiration_of_new
 from dolmen.gateway.handlers.new_object import describe
-from dolmen.gateway.handlers.object_write import commit_or_abort, store_body, stored_size
+from dolmen.gateway.handlers.object_write import store_version
 from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.form import FormFile, FormReader
 from dolmen.gateway.http.request import Headers, Request
@@ -114,7 +106,7 @@ async def serve(services: Services, request: Request, bucket_name: str, door: Fo
     body = FormFile(form, headers, bytes_min, bytes_max)
     call = await door.admit(principal, signed, key, headers, tags, body)
     if tags:
-        await call.require("s3:PutObjectTagging")
+        await call.require("s3:PutObjectTagging", new_object=True)
     version, answer = await _store(call, headers, tags)
     return _answer(call, fields, version.etag, answer)
 
@@ -147,33 +139,9 @@ def _tags_of(fields: Mapping[str, str], headers: Mapping[str, str]) -> dict[str,
 
 
 async def _store(call: Call, headers: Mapping[str, str], tags: dict[str, str]) -> tuple[NewVersion, Headers]:
-    """As PutObject: durable bytes first, then one commit."""
+    """As PutObject, with the tags of the form."""
     described = await describe(call, headers, tags=tags)
-    condition = write_condition(call.request.headers)
-    services = call.services
-    intent = await services.store.begin(call.bucket, call.key)
-    encryption = described.mutable.encryption
-    try:
-        keys = await keys_for_write(call, encryption, headers)
-        written = await store_body(call, intent.write_id, keys, storage_class=described.attributes.storage_class)
-    except BaseException:
-        await services.store.abort(intent, ObjectLayout())
-        raise
-    checksum = call.body.checksum()
-    version = NewVersion(
-        size=stored_size(written, keys),
-        etag=sealed_etag(call.body.md5_hex(), encryption, keys),
-        owner=described.owner,
-        attributes=msgspec.structs.replace(described.attributes, checksum=checksum),
-        layout=written.layout,
-        mutable=described.mutable,
-    )
-    committed = await commit_or_abort(services, intent, version, condition, written, event_of(call, "ObjectCreated:Post"))
-    answer = [etag_header(version.etag), *checksum_headers(checksum)]
-    answer += version_headers(committed.version_id, committed.versioning)
-    answer += encryption_headers(services.encryption, encryption, with_context=True)
-    answer += expiration_of_new(call, call.key, version.size, committed.mtime_us, version.mutable.tags)
-    return version, answer
+    return await store_version(call, described, headers, "ObjectCreated:Post")
 
 
 def _answer(call: Call, fields: Mapping[str, str], etag: str, headers: Headers) -> Response:

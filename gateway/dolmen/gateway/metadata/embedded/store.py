@@ -205,22 +205,22 @@ class EmbeddedStore(EmbeddedUploads, EmbeddedEvents, EmbeddedDocuments):
         event: bytes = b"",
         seq: int | None = None,
     ) -> VersionRecord:
-        now_us = self._clock.now_us()
         return await self._writer.submit(
             lambda transaction: objects.update_mutable(
-                transaction.execute, bucket_id, key, version_id, mutable, event, now_us, seq
+                transaction.execute, bucket_id, key, version_id, mutable, event, self._clock.now_us(), seq
             )
         )
 
     async def replace_data(
         self, bucket_id: bytes, record: VersionRecord, layout: ObjectLayout, storage_class: str, event: bytes = b""
     ) -> VersionRecord:
-        now_us = self._clock.now_us()
-        return await self._writer.submit(
-            lambda transaction: moves.replace_data(
+        def run(transaction: Transaction) -> VersionRecord:
+            now_us = self._clock.now_us()
+            return moves.replace_data(
                 transaction, bucket_id, record, layout, storage_class, event, now_us, now_us + self._grace_us
             )
-        )
+
+        return await self._writer.submit(run)
 
     async def rename(
         self,
