@@ -5,7 +5,7 @@
 
 import json
 import os
-from collections import Counter, defaultdict
+from collections import defaultdict
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
@@ -17,6 +17,7 @@ from dolmen.gateway.s3.route import route
 
 VARIABLE = "DOLMEN_S3_RESULTS"
 UNNAMED = {"Bucket", "Key"}  # in the address of every request
+PATH_STYLE_HOST = "127.0.0.1"  # a bucket in the host, or a website's host, would be routed otherwise than by the path
 
 
 class Recorder:
@@ -24,8 +25,9 @@ class Recorder:
 
     def __init__(self):
         self.calls = defaultdict(set)  # of this test: operation to parameters
-        self.passed = defaultdict(Counter)  # operation: parameter ("" for the operation itself) to number of tests
-        self.files = defaultdict(set)
+        self.parameters = defaultdict(set)  # of passed tests, by operation
+        self.callers = defaultdict(set)  # their files, by operation
+        self.files = set()  # with a test that passed
 
     def note(self, operation, parameters):
         self.calls[operation].update(parameters)
@@ -35,18 +37,19 @@ class Recorder:
 
     def end(self, file_name, passed):
         if passed:
+            self.files.add(file_name)
             for operation, parameters in self.calls.items():
-                self.passed[operation].update(["", *parameters])
-                self.files[operation].add(file_name)
+                self.parameters[operation].update(parameters)
+                self.callers[operation].add(file_name)
         self.calls.clear()
 
     def write(self, directory, worker):
-        found = {
-            name: {"files": sorted(self.files[name]), "tests": dict(sorted(counts.items()))}
-            for name, counts in sorted(self.passed.items())
+        operations = {
+            name: {"files": sorted(files), "parameters": sorted(self.parameters[name])} for name, files in self.callers.items()
         }
         Path(directory).mkdir(parents=True, exist_ok=True)
-        (Path(directory) / f"{worker}.json").write_text(json.dumps(found))
+        record = {"files": sorted(self.files), "operations": operations}
+        (Path(directory) / f"{worker}.json").write_text(json.dumps(record))
 
 
 MODEL = get_session().get_service_model("s3")
@@ -66,12 +69,12 @@ def _noted(params, model, **_):
 
 def watch_raw(method, path, query, headers):
     """Note a request that was written by hand, when it is one of S3's operations."""
-    if RECORDER is None:
+    lower = {name.lower(): str(value) for name, value in headers.items()}
+    if RECORDER is None or not lower.get("host", PATH_STYLE_HOST).startswith(PATH_STYLE_HOST):
         return
     parts = unquote(path).lstrip("/").split("/", 1)
     level = "service" if not parts[0] else "object" if len(parts) > 1 and parts[1] else "bucket"
-    pairs = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
-    lower = {name.lower(): str(value) for name, value in headers.items()}
+    pairs = {unquote(name): unquote(value) for name, _, value in (pair.partition("=") for pair in query.split("&") if pair)}
     try:
         operation = route(method, level, pairs, lower)
     except S3Fault:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from dolmen.cli.dev.home import read_addresses
 from dolmen.cli.http_get import Unreachable, get_tcp
-from dolmen.core.cluster_report import ClusterReport
+from dolmen.core.cluster_report import ClusterReport, KeysReport
 from dolmen.core.errors import ConfigError, Unavailable
 
 ADMIN_DEFAULT = "http://127.0.0.1:9001"
@@ -116,4 +116,14 @@ def summary_lines(report: ClusterReport) -> list[str]:
         f"beyond repair     {report.repair.lost:,} stripes (left by interrupted uploads, or lost)",
         f"garbage           {report.garbage_notes:,} notes",
         *lifecycle,
+        *_keys_lines(report.keys),
     ]
+
+
+def _keys_lines(keys: KeysReport | None) -> list[str]:
+    """Nothing where no key was ever rotated."""
+    if keys is None or (keys.is_current and not keys.seen):
+        return []
+    left = f", {keys.left:,} left as they are" if keys.left else ""
+    state = "current" if keys.is_current else "being wrapped anew"
+    return [f"sealed keys       {state}: {keys.seen:,} versions seen, {keys.rewrapped:,} wrapped anew{left}"]

@@ -58,6 +58,16 @@ class LifecycleReport(msgspec.Struct, frozen=True):
     last_round_seconds: float  # over all buckets that needed a pass
 
 
+class KeysReport(msgspec.Struct, frozen=True):
+    """The last pass over the sealed keys of objects after a rotation of keys; all 0 where nothing was ever rotated."""
+
+    is_current: bool  # False: a pass is due, or runs
+    buckets: int  # done in this pass
+    seen: int  # versions
+    rewrapped: int
+    left: int  # their key is disabled, does not open, or they were changed meanwhile
+
+
 class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     """``/v1/status``."""
 
@@ -72,3 +82,4 @@ class ClusterReport(msgspec.Struct, frozen=True, kw_only=True):
     repair: RepairReport
     garbage_notes: int
     lifecycle: LifecycleReport | None = None  # None in a process that does not act
+    keys: KeysReport | None = None  # None there too, and without a key service

@@ -19,7 +19,7 @@ import uvloop
 from starlette.applications import Starlette
 
 from dolmen.core.address import TcpAddress, parse_address
-from dolmen.core.clock import Clock, SystemClock
+from dolmen.core.clock import SystemClock
 from dolmen.core.cluster_key import read_cluster_key
 from dolmen.core.erasure import require_isal
 from dolmen.core.errors import ConfigError, DolmenError
@@ -38,12 +38,12 @@ from dolmen.gateway.http import metrics
 from dolmen.gateway.http.protocol import S3Link
 from dolmen.gateway.iam.identities import Identities
 from dolmen.gateway.iam.query import make_realm
-from dolmen.gateway.kms.choose import KmsSettings, key_service
+from dolmen.gateway.kms.choose import key_service
 from dolmen.gateway.kms.options import EncryptionOptions
 from dolmen.gateway.kms.service import ensure_keys
+from dolmen.gateway.kms.settings import kms_settings
 from dolmen.gateway.lifecycle.day import SECOND_US
-from dolmen.gateway.metadata.embedded.store import EmbeddedStore
-from dolmen.gateway.metadata.store import MetadataStore
+from dolmen.gateway.metadata.choose import open_metadata
 from dolmen.gateway.objects.cluster import ClusterView
 from dolmen.gateway.objects.damage import DamageNotes
 from dolmen.gateway.objects.memory import MemoryBudget
@@ -56,25 +56,6 @@ from dolmen.gateway.settings import SETTINGS
 
 COPIES_MAX = 16  # CopyObject and UploadPartCopy at a time: their stripes fit into both budgets
 BACKLOG = 1024  # connections that wait for an accept: a burst of clients at the start of a test
-
-def open_metadata(url: str, clock: Clock, grace_seconds: float) -> MetadataStore:
-    """Choose the backend by its URL: ``embedded:PATH``. Raises ``ConfigError``."""
-    kind, _, rest = url.partition(":")
-    if kind == "embedded" and rest:
-        return EmbeddedStore(rest, clock, garbage_grace_seconds=grace_seconds)
-    raise ConfigError(f"metadata {url!r} is not of the form embedded:PATH")
-
-
-def kms_settings(settings: argparse.Namespace) -> KmsSettings:
-    """The part of the settings that is about keys."""
-    return KmsSettings(
-        keyring_file=settings.encryption_key_file,
-        vault_url=settings.kms_vault_url,
-        vault_token_file=settings.kms_vault_token_file,
-        vault_mount=settings.kms_vault_mount,
-        vault_namespace=settings.kms_vault_namespace,
-        vault_ca_file=settings.kms_vault_ca_file,
-    )
 
 
 def _listener(settings: argparse.Namespace) -> socket.socket:

@@ -8,6 +8,7 @@ from dolmen.core.settings import Setting, at_least, boolean
 from dolmen.gateway.delivery.targets import named, named_url
 from dolmen.gateway.kms.names import S3_KEY, setting_of_name
 from dolmen.gateway.kms.options import default_encryption
+from dolmen.gateway.kms.settings import KMS_SETTINGS
 from dolmen.gateway.lifecycle.day import DAY_SETTING
 
 SETTINGS: tuple[Setting, ...] = (
@@ -88,12 +89,7 @@ SETTINGS: tuple[Setting, ...] = (
         unit="name",
         repeated=True,
     ),
-    Setting(
-        flag="encryption-key-file",
-        help="Keyring that wraps the keys of the local key service: SSE-S3 and SSE-KMS need it, or a key server",
-        unit="path",
-        parse=Path,
-    ),
+    *KMS_SETTINGS,
     Setting(
         flag="kms-keys", help="Keys that the key service has from the start", unit="name", repeated=True, parse=setting_of_name
     ),
@@ -119,11 +115,6 @@ SETTINGS: tuple[Setting, ...] = (
         unit="path",
         parse=Path,
     ),
-    Setting(flag="kms-vault-url", help="Vault or OpenBao server whose transit engine keeps the keys", default="", unit="URL"),
-    Setting(flag="kms-vault-token-file", help="File with the token for it", unit="path", parse=Path),
-    Setting(flag="kms-vault-mount", help="Where its transit engine is mounted", default="transit", unit="path"),
-    Setting(flag="kms-vault-namespace", help="Its namespace", default="", unit="name"),
-    Setting(flag="kms-vault-ca-file", help="Certificates to check it with, not the system's", unit="path", parse=Path),
     Setting(
         flag="notification-target",
         help="A webhook for notifications, named by the ARNs of bucket configurations",

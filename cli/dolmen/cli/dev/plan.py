@@ -69,7 +69,14 @@ def plan(
         "maintenance",
         Role.MAINTENANCE,
         "dolmen.gateway.maintenance",
-        ("--metadata", f"embedded:{METADATA_FILE}", *peers, "--scheme", scheme, "--lease-owner", LEASE_OWNER, *secret, *log_level),
+        (
+            *("--metadata", f"embedded:{METADATA_FILE}"),
+            *peers,
+            *("--scheme", scheme, "--lease-owner", LEASE_OWNER),
+            *secret,
+            *_keyring(),
+            *log_level,
+        ),
     )
     gateways = [_gateway(index, fd, keys_fd, options, secret) for index, fd in enumerate(listen_fds)]
     return [*datanodes, maintenance, *gateways]
@@ -94,8 +101,6 @@ def _datanode(index: int, count: int, disks: int, secret: tuple[str, ...]) -> Pr
 
 def _gateway(index: int, listen_fd: int, keys_fd: int, options: DevOptions, secret: tuple[str, ...]) -> ProcessSpec:
     accounts = ("--accounts", str(options.accounts)) if options.accounts else ()
-    # A keyring of the operator's own is named by the environment, which the gateway reads itself.
-    keyring = () if os.environ.get(ENV_ENCRYPTION_KEY_FILE) else ("--encryption-key-file", ENCRYPTION_KEY_FILE)
     domains = [argument for domain in options.domains for argument in ("--domain", domain)]
     return _process(
         f"gateway-{index}",
@@ -106,7 +111,7 @@ def _gateway(index: int, listen_fd: int, keys_fd: int, options: DevOptions, secr
             *("--metadata", f"embedded:{METADATA_FILE}"),
             *secret,
             *accounts,
-            *keyring,
+            *_keyring(),
             *("--root-keys-file", f"/proc/self/fd/{keys_fd}", "--region", options.region),
             *domains,
             *("--log-level", options.log_level),
@@ -114,6 +119,11 @@ def _gateway(index: int, listen_fd: int, keys_fd: int, options: DevOptions, secr
         listen_fd=listen_fd,
         keys_fd=keys_fd,
     )
+
+
+def _keyring() -> tuple[str, ...]:
+    """A keyring of the operator's own is named by the environment, which the processes read themselves."""
+    return () if os.environ.get(ENV_ENCRYPTION_KEY_FILE) else ("--encryption-key-file", ENCRYPTION_KEY_FILE)
 
 
 def _process(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import (
@@ -35,7 +35,7 @@ async def get_bucket_accelerate(call: Call, given: GetBucketAccelerateConfigurat
     return render(call.operation, GetBucketAccelerateConfigurationOutput(status=status))
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "PutBucketAccelerateConfiguration": put_bucket_accelerate,
     "GetBucketAccelerateConfiguration": get_bucket_accelerate,
 }

@@ -10,9 +10,9 @@ from dolmen.gateway.auth import acl as acls
 from dolmen.gateway.auth.accounts import stored_bucket_name
 from dolmen.gateway.auth.authorize import ENFORCED
 from dolmen.gateway.handlers import object_acl
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import save_all
-from dolmen.gateway.handlers.object_acl import Handler, access_of, finders, requested_acl, shown
+from dolmen.gateway.handlers.object_acl import access_of, finders, requested_acl, shown
 from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.permissions import arn_of
 from dolmen.gateway.s3.fault import S3Fault

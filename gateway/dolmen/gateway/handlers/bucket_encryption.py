@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-encryption.html
 
 from __future__ import annotations
 
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.handlers.encryption import CONFIG, BucketEncryption, key_service
 from dolmen.gateway.kms.names import S3_KEY
@@ -91,7 +91,7 @@ async def delete_bucket_encryption(call: Call, given: inputs.DeleteBucketEncrypt
     return Response(204, [], b"")
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "GetBucketEncryption": get_bucket_encryption,
     "PutBucketEncryption": put_bucket_encryption,
     "DeleteBucketEncryption": delete_bucket_encryption,

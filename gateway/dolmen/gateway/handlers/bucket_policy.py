@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dolmen.gateway.auth.authorize import policy_is_public
 from dolmen.gateway.auth.policy.document import Policy, PolicyError, parse_policy
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import save, save_all
-from dolmen.gateway.handlers.object_acl import Handler
 from dolmen.gateway.iam.records import Role, User
 from dolmen.gateway.iam.unit import Unit
 from dolmen.gateway.metadata.records import BucketRecord

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from dolmen.gateway.handlers.bucket_acl import require_on_new_bucket
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import (
@@ -65,7 +65,7 @@ async def delete_bucket_tagging(call: Call, given: DeleteBucketTaggingInput) -> 
     return Response(204, [], b"")
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "PutBucketTagging": put_bucket_tagging,
     "GetBucketTagging": get_bucket_tagging,
     "DeleteBucketTagging": delete_bucket_tagging,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from dolmen.gateway.auth.accounts import Account
 from dolmen.gateway.auth.authorize import Decision
@@ -10,11 +12,13 @@ from dolmen.gateway.auth.facts import RequestFacts
 from dolmen.gateway.auth.principal import Principal
 from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.request import Request
+from dolmen.gateway.http.send import Streamed
 from dolmen.gateway.metadata.records import NULL_VERSION, BucketRecord, VersionRecord
 from dolmen.gateway.metadata.versions import seq_of_version_id
 from dolmen.gateway.s3.dates import http_date
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.operations import Operation
+from dolmen.gateway.s3.render import Response
 from dolmen.gateway.services import Services
 
 
@@ -103,6 +107,9 @@ class Call:
         if not decision.allowed:
             raise S3Fault(decision.code)
         return seen
+
+
+Handler = Callable[[Call, Any], Awaitable[Response | Streamed]]  # what does an operation, given its input
 
 
 def is_version_id(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from dolmen.core.errors import DolmenError
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.http.request import Headers, Request
 from dolmen.gateway.iam.ids import account_of_key_id
@@ -96,7 +96,7 @@ async def refusal_headers(services: Services, bucket: BucketRecord | None, name:
     return response_headers(bucket, request)
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "PutBucketCors": put_bucket_cors,
     "GetBucketCors": get_bucket_cors,
     "DeleteBucketCors": delete_bucket_cors,

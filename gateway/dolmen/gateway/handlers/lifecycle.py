@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import save
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.lifecycle.plan import Facts, abort_of, expiry_of
@@ -35,8 +35,6 @@ from dolmen.gateway.s3.model.outputs_generated import (
     PutBucketLifecycleConfigurationOutput,
 )
 from dolmen.gateway.s3.render import Response, header_bytes, render
-
-Handler = Callable[[Call, Any], Awaitable[Response]]
 
 CACHED_MAX = 256  # configurations read by every GET: with 1,000 rules each of them is some 0.5 MB
 

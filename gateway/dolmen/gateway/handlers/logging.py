@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ import msgspec
 from dolmen.gateway.auth.accounts import stored_bucket_name
 from dolmen.gateway.auth.principal import ROOT, Principal
 from dolmen.gateway.delivery.access_logs import CONFIG
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.handlers.object_lock import CONFIGURATION as OBJECT_LOCK
 from dolmen.gateway.handlers.payment import NAME as REQUEST_PAYMENT
@@ -31,8 +30,6 @@ from dolmen.gateway.s3.model.outputs_generated import GetBucketLoggingOutput
 from dolmen.gateway.s3.object_lock import LockConfiguration
 from dolmen.gateway.s3.render import Response, render
 from dolmen.gateway.services import Services
-
-Handler = Callable[[Call, Any], Awaitable[Response]]
 
 TARGET_GRANTS_MAX = 100  # as many as an ACL holds
 TARGET_PREFIX_BYTES_MAX = 800  # with account, region, bucket, date and a unique end the key stays within S3's 1,024 bytes

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 from dolmen.gateway.delivery.queue import enqueue_trial
 from dolmen.gateway.delivery.template import CONFIG
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.http.send import HOST_ID
 from dolmen.gateway.s3.event_record import trial_message
@@ -27,8 +25,6 @@ from dolmen.gateway.s3.model.inputs_generated import (
 from dolmen.gateway.s3.model.outputs_generated import GetBucketNotificationConfigurationOutput, GetBucketNotificationOutput
 from dolmen.gateway.s3.notification import arn_of, check_configuration, from_deprecated, is_empty, target_of_arn
 from dolmen.gateway.s3.render import Response, render
-
-Handler = Callable[[Call, Any], Awaitable[Response]]
 
 ID_BYTES = 36  # of an id made by us: 48 characters, as AWS's
 

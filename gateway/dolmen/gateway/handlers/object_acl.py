@@ -5,15 +5,14 @@ What buckets and objects share is here too: how a request states an ACL, and how
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import msgspec
 
 from dolmen.gateway.auth import acl as acls
 from dolmen.gateway.auth.acl import ACLS_OF_OWNER, Acl
 from dolmen.gateway.auth.authorize import ENFORCED, WRITER, BucketAccess
-from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.call import Call, Handler, require_version
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import version_headers
 from dolmen.gateway.metadata.records import VersionRecord
@@ -27,8 +26,6 @@ from dolmen.gateway.s3.model.inputs_generated import (
 )
 from dolmen.gateway.s3.model.outputs_generated import GetObjectAclOutput
 from dolmen.gateway.s3.render import Response, render
-
-Handler = Callable[[Call, Any], Awaitable[Response]]
 
 UPDATE_ATTEMPTS_MAX = 8  # read-change-write races on one object before the client is told to try again
 

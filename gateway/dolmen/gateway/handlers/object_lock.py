@@ -5,12 +5,11 @@ The store keeps what is locked (``metadata.decide``); here is said what shall be
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import msgspec
 
-from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.call import Call, Handler, require_version
 from dolmen.gateway.handlers.config_store import load, save_all
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import version_headers
@@ -40,8 +39,6 @@ from dolmen.gateway.s3.model.outputs_generated import (
 )
 from dolmen.gateway.s3.object_lock import LockConfiguration, Retention
 from dolmen.gateway.s3.render import Response, render
-
-Handler = Callable[[Call, Any], Awaitable[Response]]
 
 CONFIGURATION = "object-lock"  # name of the sub-resource in the bucket's record
 UPDATE_ATTEMPTS_MAX = 8  # read-change-write races on one version before the client is told to try again

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/RequesterPaysBuckets.html
 
 from __future__ import annotations
 
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import BucketRecord
@@ -60,7 +60,7 @@ def charge(call: Call, bucket: BucketRecord | None) -> Headers:
     return _CHARGED
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "PutBucketRequestPayment": put_bucket_request_payment,
     "GetBucketRequestPayment": get_bucket_request_payment,
 }

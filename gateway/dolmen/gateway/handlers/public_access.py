@@ -12,9 +12,9 @@ from __future__ import annotations
 from dolmen.gateway.auth import acl as acls
 from dolmen.gateway.auth.authorize import ENFORCED, public_status
 from dolmen.gateway.handlers.bucket_acl import OWNERSHIP, ownership_controls
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save, save_all
-from dolmen.gateway.handlers.object_acl import Handler, access_of
+from dolmen.gateway.handlers.object_acl import access_of
 from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import (

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.call import Call, Handler, require_version
 from dolmen.gateway.handlers.unconfigured import refusal
 from dolmen.gateway.metadata.records import Versioning
 from dolmen.gateway.s3.fault import S3Fault
@@ -69,7 +69,7 @@ async def _no_metadata_tables(call: Call, given: msgspec.Struct) -> Response:
     raise S3Fault("MetadataConfigurationNotFound", fields=(("BucketName", call.bucket_name),))
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "CreateSession": _not_of_this_service,
     "ListDirectoryBuckets": list_directory_buckets,
     "WriteGetObjectResponse": _not_of_this_service,

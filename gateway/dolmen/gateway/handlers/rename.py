@@ -6,7 +6,7 @@ import zlib
 
 import msgspec
 
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.metadata.records import DocumentChange, Versioning, VersionRecord, WriteCondition
 from dolmen.gateway.metadata.store import BucketChanged, NoSuchKey, PreconditionFailed
@@ -118,4 +118,4 @@ def _space(call: Call) -> str:
     return f"bucket/{call.bucket.bucket_id.hex()}"
 
 
-HANDLERS = {"RenameObject": rename_object}
+HANDLERS: dict[str, Handler] = {"RenameObject": rename_object}

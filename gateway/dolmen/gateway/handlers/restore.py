@@ -6,13 +6,10 @@ needs a restore.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import msgspec
 
 from dolmen.gateway.delivery.template import restore_data
-from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.call import Call, Handler, require_version
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.lifecycle.plan import due_after
@@ -22,8 +19,6 @@ from dolmen.gateway.s3.dates import http_date, iso_date
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import RestoreObjectInput, RestoreRequest
 from dolmen.gateway.s3.render import Response
-
-Handler = Callable[[Call, Any], Awaitable[Response]]
 
 ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 DAYS_MAX = 36_500  # keeps the expiry inside the calendar; S3 names no limit

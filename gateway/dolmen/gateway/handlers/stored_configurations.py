@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.metadata.records import DocumentChange
 from dolmen.gateway.metadata.tokens import InvalidToken, decode_token, encode_token
 from dolmen.gateway.s3.fault import S3Fault
@@ -24,8 +24,6 @@ PAGE_MAX = 100  # S3 lists so many at a time
 DOCUMENT_BYTES_MAX = 64 * 1024  # some ten times what S3's own limits on prefixes and tags add up to
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)  # as S3 documents it
 _BUCKET_ARN = re.compile(r"arn:[a-z-]+:s3:::[A-Za-z0-9._-]{1,255}", re.ASCII)
-
-Handler = Callable[[Call, Any], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)

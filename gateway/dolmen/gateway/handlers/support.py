@@ -5,7 +5,7 @@ The reference page and tests read it; nothing at run time does. The words follow
 
 from __future__ import annotations
 
-from dolmen.gateway.handlers import accelerate, annotations, refused, stored_configurations, unconfigured
+from dolmen.gateway.handlers import accelerate, object_annotations, refused, stored_configurations, unconfigured
 from dolmen.gateway.handlers.table import REAL as HANDLED
 from dolmen.gateway.handlers.table import handler_of
 
@@ -15,10 +15,10 @@ ANSWERED = "documented answer"
 NOT_IMPLEMENTED = "not implemented"
 
 _STORED = {**stored_configurations.HANDLERS, **accelerate.HANDLERS}
-_ANSWERED = {**refused.HANDLERS, **unconfigured.HANDLERS, **annotations.HANDLERS}
+_ANSWERED = {**refused.HANDLERS, **unconfigured.HANDLERS, **object_annotations.HANDLERS}
 # Handlers that look at the request as S3 would, and then refuse every one that is right.
 _REFUSED_AT_LAST = {"PutBucketReplication", "PutObjectAnnotation"}
-_AT_THE_DOOR = {"PostObject"}  # forms.post_object serves it; the table has no handler of it
+_AT_THE_DOOR = {"PostObject"}  # post_object.serve does it; the table has no handler of it
 
 # Parameters that are taken and have no effect, with the reason.
 IGNORED = {
@@ -30,7 +30,6 @@ IGNORED = {
 
 # On purpose, and told by the handlers too. By operation.
 DEPARTURES = {
-    "CopyObject": "Copies are written anew, and objects above 5 GiB need UploadPartCopy as with S3.",
     "CreateBucket": "A new bucket has no public access block; AWS turns all four on. ACLs are disabled, as with AWS.",
     "DeleteBucketReplication": "There is never a configuration to delete.",
     "DeletePublicAccessBlock": "Leaves nothing blocked, which is the state of a new bucket here.",

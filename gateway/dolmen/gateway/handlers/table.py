@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from dolmen.gateway.handlers import (
+    accelerate,
+    bucket_acl,
+    bucket_encryption,
+    bucket_policy,
+    bucket_tagging,
     buckets,
     copy,
+    cors,
+    lifecycle,
     listing,
     listing_uploads,
+    logging,
     multipart,
     multipart_complete,
+    notification,
+    object_annotations,
     object_attributes,
     object_delete,
+    object_lock,
     object_read,
     object_write,
+    payment,
+    public_access,
+    refused,
+    rename,
+    restore,
+    stored_configurations,
     tags,
     unconfigured,
+    update_encryption,
+    website,
 )
-from dolmen.gateway.handlers.call import Call
-from dolmen.gateway.http.send import Streamed
-from dolmen.gateway.s3.render import Response
-
-Handler = Callable[[Call, Any], Awaitable[Response | Streamed]]
+from dolmen.gateway.handlers.call import Handler
 
 REAL: dict[str, Handler] = {
     "ListBuckets": buckets.list_buckets,
@@ -55,34 +65,26 @@ REAL: dict[str, Handler] = {
     "ListObjects": listing.list_objects,
     "ListObjectsV2": listing.list_objects_v2,
     "ListObjectVersions": listing.list_object_versions,
+    **bucket_acl.HANDLERS,
+    **bucket_policy.HANDLERS,
+    **public_access.HANDLERS,
+    **object_lock.HANDLERS,
+    **lifecycle.HANDLERS,
+    **restore.HANDLERS,
+    **bucket_encryption.HANDLERS,
+    **update_encryption.HANDLERS,
+    **bucket_tagging.HANDLERS,
+    **cors.HANDLERS,
+    **website.HANDLERS,
+    **payment.HANDLERS,
+    **accelerate.HANDLERS,
+    **stored_configurations.HANDLERS,
+    **rename.HANDLERS,
+    **refused.HANDLERS,
+    **object_annotations.HANDLERS,
+    **notification.HANDLERS,
+    **logging.HANDLERS,
 }
-
-# Features with a module each; a later one takes the place of what ``unconfigured`` says.
-_FEATURES: tuple[str, ...] = (
-    "bucket_acl",
-    "bucket_policy",
-    "public_access",
-    "object_lock",
-    "lifecycle",
-    "restore",
-    "bucket_encryption",
-    "update_encryption",
-    "bucket_tagging",
-    "cors",
-    "website",
-    "payment",
-    "accelerate",
-    "stored_configurations",
-    "rename",
-    "refused",
-    "annotations",
-    "notification",
-    "logging",
-)
-
-for _feature in _FEATURES:  # being written: one after the other
-    if importlib.util.find_spec(f"dolmen.gateway.handlers.{_feature}") is not None:
-        REAL.update(getattr(importlib.import_module(f"dolmen.gateway.handlers.{_feature}"), "HANDLERS", {}))
 
 
 def handler_of(name: str) -> Handler:

@@ -4,16 +4,11 @@ plain bucket; deleting it succeeds; setting it is refused by name.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import msgspec
 
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.render import Response
-
-Handler = Callable[[Call, Any], Awaitable[Response]]
 
 NOT_FOUND = {
     "GetBucketReplication": "ReplicationConfigurationNotFoundError",

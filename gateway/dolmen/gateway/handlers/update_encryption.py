@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_UpdateObjectEncryption.html
 
 from __future__ import annotations
 
-from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.call import Call, Handler, require_version
 from dolmen.gateway.handlers.encryption import key_named, key_service, told_as_s3
 from dolmen.gateway.kms.names import is_key_arn
 from dolmen.gateway.kms.rewrap import replace_encryption
@@ -100,4 +100,4 @@ async def update_object_encryption(call: Call, given: UpdateObjectEncryptionInpu
     raise S3Fault("OperationAborted")
 
 
-HANDLERS = {"UpdateObjectEncryption": update_object_encryption}
+HANDLERS: dict[str, Handler] = {"UpdateObjectEncryption": update_object_encryption}

@@ -13,7 +13,7 @@ import msgspec
 
 from dolmen.gateway.auth.facts import RequestFacts
 from dolmen.gateway.auth.principal import ANONYMOUS
-from dolmen.gateway.handlers.call import Call
+from dolmen.gateway.handlers.call import Call, Handler
 from dolmen.gateway.handlers.config_store import load, save
 from dolmen.gateway.handlers.object_read import get_object, head_object
 from dolmen.gateway.handlers.payment import NAME as REQUEST_PAYMENT
@@ -74,7 +74,7 @@ async def delete_bucket_website(call: Call, given: DeleteBucketWebsiteInput) -> 
     return Response(204, [], b"")
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "PutBucketWebsite": put_bucket_website,
     "GetBucketWebsite": get_bucket_website,
     "DeleteBucketWebsite": delete_bucket_website,

@@ -7,8 +7,10 @@ nothing is read but the list of keys.
 from __future__ import annotations
 
 import msgspec
+from prometheus_client import Gauge
 
 from dolmen.core.clock import Clock
+from dolmen.core.cluster_report import KeysReport
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.kms.local import FRESH_SECONDS, SPACE
 from dolmen.gateway.kms.rewrap import FROM_THE_START, Position, Progress, rewrap_bucket
@@ -20,6 +22,9 @@ KIND, NAME = "rewrap", "pass"  # of the document
 BUCKETS_PAGE = 100  # of one look
 SETTLE_US = int(2 * FRESH_SECONDS * 1_000_000)  # until every gateway seals with the new version: a pass begins after it
 
+PENDING = Gauge("dolmen_key_rewrap_pending", "1 while a pass over the sealed keys of objects is due or runs, after a rotation")
+LEFT = Gauge("dolmen_key_rewrap_left", "Versions that the last pass left as they were: key disabled or broken, changed meanwhile")
+
 
 class Pass(msgspec.Struct, frozen=True, kw_only=True):
     """One pass over all buckets."""
@@ -29,6 +34,7 @@ class Pass(msgspec.Struct, frozen=True, kw_only=True):
     noticed_us: int
     bucket: str = ""  # all buckets before it are done
     position: Position = FROM_THE_START  # within that bucket
+    buckets: int = 0  # that are done
     seen: int = 0
     rewrapped: int = 0
     left: int = 0  # disabled, broken, or changed meanwhile
@@ -47,10 +53,24 @@ class KeyDuty:
         self._service = service
         self._clock = clock
         self._rev = 0
+        self._state: Pass | None = None
         self._log = get_logger("kms")
 
-    async def step(self) -> Pass:
-        """Do what there is to do; returns how it stands.
+    @property
+    def state(self) -> Pass | None:
+        """How it stood last; changes while ``step`` works."""
+        return self._state
+
+    @property
+    def report(self) -> KeysReport | None:
+        """The same for people; None before the first step."""
+        state = self._state
+        if state is None:
+            return None
+        return KeysReport(state.done, state.buckets, state.seen, state.rewrapped, state.left)
+
+    async def step(self, *, anew: bool = False) -> Pass:
+        """Do what there is to do; returns how it stands. ``anew``: a pass also where the last one is done and nothing was rotated.
 
         Raises ``KmsUnavailable``, ``DocumentChanged`` (another process is at it), and what the store raises: call it again.
         """
@@ -65,7 +85,9 @@ class KeyDuty:
         if rotated or known.service != self._service.label:
             made_for = Pass(service=self._service.label, versions=versions, noticed_us=self._clock.now_us())
             known = await self._save(made_for)
-        state = known
+        elif anew and known.done:
+            known = await self._save(Pass(service=self._service.label, versions=versions, noticed_us=0))
+        state = self._tell(known)
         if state.done or self._clock.now_us() < state.noticed_us + SETTLE_US:
             return state
         return await self._walk(state)
@@ -86,11 +108,13 @@ class KeyDuty:
         while True:
             page = await self._store.all_buckets(state.bucket, BUCKETS_PAGE)
             for bucket in page:
-                state = msgspec.structs.replace(state, bucket=bucket.name, position=FROM_THE_START)
+                buckets = state.buckets + bool(state.bucket)
+                state = msgspec.structs.replace(state, bucket=bucket.name, position=FROM_THE_START, buckets=buckets)
                 state = await self._bucket(state, bucket.name)
             if len(page) < BUCKETS_PAGE:
                 break
-        state = await self._save(msgspec.structs.replace(state, done=True))
+            state = await self._save(state)
+        state = await self._save(msgspec.structs.replace(state, done=True, buckets=state.buckets + bool(state.bucket)))
         self._log.info("sealed keys of objects are current", versions=state.seen, rewrapped=state.rewrapped, left=state.left)
         return state
 
@@ -114,7 +138,13 @@ class KeyDuty:
             if not progress.done:
                 await self._save(after(progress))
 
-        return after(await rewrap_bucket(self._store, self._service, bucket, state.position, told))
+        return self._tell(after(await rewrap_bucket(self._store, self._service, bucket, state.position, told)))
+
+    def _tell(self, state: Pass) -> Pass:
+        self._state = state
+        PENDING.set(not state.done)
+        LEFT.set(state.left)
+        return state
 
     async def _load(self) -> Pass | None:
         document: Document | None = await self._store.get_document(SPACE, KIND, NAME)
@@ -128,4 +158,4 @@ class KeyDuty:
         if document is None or document.raw != change.raw:
             raise DocumentChanged(KIND, NAME)
         self._rev = document.rev
-        return state
+        return self._tell(state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import msgspec
+from prometheus_client import Counter
 
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.kms.sealed_keys import rewrapped
@@ -13,6 +14,7 @@ from dolmen.gateway.metadata.records import BucketRecord, Encryption, VersionRec
 from dolmen.gateway.metadata.store import MetadataStore, NoSuchKey, NoSuchVersion, ObjectChanged
 
 PAGE_ROWS = 1000  # versions of one look: a second of work at most, then the position is told
+REWRAPPED = Counter("dolmen_key_rewraps_total", "Versions whose sealed key was wrapped anew")
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -82,6 +84,7 @@ async def _rewrap(
         if encryption is not None:
             await replace_encryption(store, bucket, record, encryption)
             progress.rewrapped += 1
+            REWRAPPED.inc()
     except (ObjectChanged, NoSuchKey, NoSuchVersion):
         progress.changed += 1
     except (KmsKeyDisabled, NoSuchKmsKey):

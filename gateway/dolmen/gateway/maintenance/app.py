@@ -30,6 +30,9 @@ from dolmen.datanode.client import DatanodeClient
 from dolmen.gateway.delivery.targets import named, named_url, targets_of
 from dolmen.gateway.delivery.template import lifecycle_template
 from dolmen.gateway.delivery.worker import Notifier, webhook
+from dolmen.gateway.kms.choose import key_service
+from dolmen.gateway.kms.duty import KeyDuty
+from dolmen.gateway.kms.settings import KMS_SETTINGS, kms_settings
 from dolmen.gateway.lifecycle.day import DAY_SETTING, SECOND_US
 from dolmen.gateway.maintenance.duties import Duties
 from dolmen.gateway.maintenance.garbage import GarbageCollector
@@ -41,7 +44,7 @@ from dolmen.gateway.maintenance.report import Reporter
 from dolmen.gateway.maintenance.throttle import Throttle
 from dolmen.gateway.maintenance.topology import Geometry
 from dolmen.gateway.maintenance.watch import Watch
-from dolmen.gateway.metadata.embedded.store import EmbeddedStore
+from dolmen.gateway.metadata.choose import open_metadata
 from dolmen.gateway.objects.cluster import ClusterView
 from dolmen.gateway.objects.damage import DamageNotes
 from dolmen.gateway.objects.memory import MemoryBudget
@@ -159,6 +162,7 @@ SETTINGS: tuple[Setting, ...] = (
         unit="name",
         reason="random for each process; only a supervisor that runs exactly one may give a fixed name",
     ),
+    *KMS_SETTINGS,
     DAY_SETTING,
     Setting(
         flag="notification-target",
@@ -184,14 +188,6 @@ def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
     return parse(PROGRAM, DESCRIPTION, SETTINGS, argv)
 
 
-def metadata_path(text: str) -> str:
-    """Raises ``ConfigError`` for a backend that does not exist."""
-    kind, _, path = text.partition(":")
-    if kind != "embedded" or not path:
-        raise ConfigError(f"metadata {text!r} is not of the form embedded:PATH")
-    return path
-
-
 class Maintenance:
     """One maintenance process."""
 
@@ -202,7 +198,7 @@ class Maintenance:
         self._arguments = arguments
         self._log = get_logger("maintenance")
         self.started = asyncio.Event()  # the metadata is open and the admin address answers
-        self.store = EmbeddedStore(metadata_path(arguments.metadata), clock, garbage_grace_seconds=GARBAGE_GRACE_SECONDS)
+        self.store = open_metadata(arguments.metadata, clock, GARBAGE_GRACE_SECONDS)
         self.client = DatanodeClient(cluster_id=arguments.cluster_id, cluster_key=read_cluster_key(arguments.cluster_key_file))
         self.cluster = ClusterView(self.store, self.client, clock)
         self._damage = DamageNotes(self.store)  # what moves between schemes find lost or rotten
@@ -225,6 +221,7 @@ class Maintenance:
         )
         parts = (self.store, self.cluster, self.client, clock)
         self._outbound = Outbound(arguments.notification_ca_file)
+        self._kms = key_service(kms_settings(arguments), self.store, clock)
         targets = targets_of(arguments.notification_target, arguments.notification_token_file)
         turn = asyncio.Lock()
         throttle = Throttle(clock, arguments.repair_bytes_per_second)
@@ -244,6 +241,7 @@ class Maintenance:
                 move=self._reclassifier(clock).move,
                 template=partial(lifecycle_template, declared=targets),
             ),
+            keys=None if self._kms is None else KeyDuty(self.store, self._kms, clock),
         )
         self._reporter = Reporter(
             store=self.store,
@@ -286,6 +284,8 @@ class Maintenance:
             ended = await asyncio.gather(working, return_exceptions=True)
             await self.leadership.release()
             await self._outbound.close()
+            if self._kms is not None:
+                await self._kms.close()
             await self.client.close()
             await admin.stop()
             await self.store.close()

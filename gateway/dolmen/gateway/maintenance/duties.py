@@ -1,4 +1,7 @@
-"""What the leader does, each in a loop of its own: watch and publish, repair, fill disks, collect garbage, keep lifecycle rules."""
+"""What the leader does, each in a loop of its own.
+
+Watch and publish, repair, fill disks, collect garbage, keep lifecycle rules, deliver notifications, wrap keys anew.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,12 @@ import msgspec
 from prometheus_client import Counter
 
 from dolmen.core.clock import Clock
-from dolmen.core.cluster_report import LifecycleReport
+from dolmen.core.cluster_report import KeysReport, LifecycleReport
 from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
 from dolmen.datanode.client import DatanodeError
 from dolmen.gateway.delivery.worker import Notifier
+from dolmen.gateway.kms.duty import KeyDuty
 from dolmen.gateway.maintenance.garbage import GarbageCollector
 from dolmen.gateway.maintenance.leadership import Leadership
 from dolmen.gateway.maintenance.lifecycle import LifecycleDuty
@@ -21,6 +25,7 @@ from dolmen.gateway.maintenance.pace import Pace
 from dolmen.gateway.maintenance.publisher import Publisher
 from dolmen.gateway.maintenance.repair import Repairer, Tally
 from dolmen.gateway.maintenance.watch import Watch
+from dolmen.gateway.metadata.store import DocumentChanged
 from dolmen.gateway.objects.cluster import ClusterView
 
 FIRST_LOOK_SECONDS = 0.05  # until there is a map nothing works: look often, datanodes need a moment to start
@@ -28,6 +33,7 @@ LOOK_SECONDS = 1.0  # as often as a datanode looks at its directories
 ROWS_SECONDS = (0.5, 10.0)  # shortest and longest rest between passes over the repair rows
 FILL_SECONDS = (0.5, 5.0)
 GARBAGE_SECONDS = (0.2, 10.0)
+KEYS_SECONDS = 30.0  # how soon a rotation is noticed: old versions open for ever, nothing waits for this
 COMPARE_SHARE = 9.0  # a comparison that did not end well rests this many times as long as it took: a tenth of a core
 
 REPAIRED = Counter("dolmen_repaired_stripes_total", "Stripes that got missing fragments back")
@@ -50,6 +56,7 @@ class Duties:
         clock: Clock,
         lifecycle: LifecycleDuty | None = None,
         notifier: Notifier | None = None,
+        keys: KeyDuty | None = None,
     ) -> None:
         self._watch = watch
         self._publisher = publisher
@@ -60,6 +67,7 @@ class Duties:
         self._clock = clock
         self._lifecycle = lifecycle
         self._notifier = notifier
+        self._keys = keys
         self._paces = {"rows": Pace(*ROWS_SECONDS), "fill": Pace(*FILL_SECONDS), "garbage": Pace(*GARBAGE_SECONDS)}
         self._log = get_logger("duties")
         self.tallies: dict[str, Tally] = {}  # by disk: the comparison that runs, or the last one
@@ -76,6 +84,11 @@ class Duties:
     def lifecycle(self) -> LifecycleReport | None:
         """What lifecycle rules have to do here; None while another process acts."""
         return self._lifecycle.report if self._lifecycle is not None and self._leadership.held else None
+
+    @property
+    def keys(self) -> KeysReport | None:
+        """Sealed keys that are wrapped anew after a rotation; None while another process acts, and without a key service."""
+        return self._keys.report if self._keys is not None and self._leadership.held else None
 
     async def look(self) -> None:
         """One look at the datanodes; the leader also publishes what follows from it."""
@@ -103,7 +116,7 @@ class Duties:
     async def run(self) -> None:
         """What only the leader does."""
         async with asyncio.TaskGroup() as group:
-            for duty in (self._rows, self._fill, self._garbage, self._rules):
+            for duty in (self._rows, self._fill, self._garbage, self._rules, self._rewrap):
                 group.create_task(duty())
             if self._notifier is not None:
                 group.create_task(self._notifier.run())
@@ -120,6 +133,22 @@ class Duties:
         while True:
             await self._attempt("lifecycle", step)
             await asyncio.sleep(duty.rest_seconds)
+
+    async def _rewrap(self) -> None:
+        """Keys after a rotation."""
+        duty = self._keys
+        if duty is None:
+            return
+
+        async def step() -> None:
+            try:
+                await duty.step()
+            except DocumentChanged:
+                self._log.info("another process wraps keys anew")
+
+        while True:
+            await self._attempt("keys", step)
+            await asyncio.sleep(KEYS_SECONDS)
 
     async def _attempt(self, duty: str, step: Callable[[], Awaitable[None]]) -> bool:
         """False when a part of the system was away; any other error ends the process, which is started again."""

@@ -72,6 +72,7 @@ class Reporter:
             repair=RepairReport(rows, filling, self._duties.lost),
             garbage_notes=notes,
             lifecycle=self._duties.lifecycle,
+            keys=self._duties.keys,
         )
         _measure(made)
         return made

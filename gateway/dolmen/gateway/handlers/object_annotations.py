@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from dolmen.gateway.handlers.call import Call, require_version
+from dolmen.gateway.handlers.call import Call, Handler, require_version
 from dolmen.gateway.handlers.unconfigured import refusal
 from dolmen.gateway.metadata.records import VersionRecord
 from dolmen.gateway.s3.fault import S3Fault
@@ -70,7 +70,7 @@ async def list_object_annotations(call: Call, given: inputs.ListObjectAnnotation
     )
 
 
-HANDLERS = {
+HANDLERS: dict[str, Handler] = {
     "PutObjectAnnotation": put_object_annotation,
     "GetObjectAnnotation": get_object_annotation,
     "DeleteObjectAnnotation": delete_object_annotation,
