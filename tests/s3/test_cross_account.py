@@ -46,7 +46,7 @@ def asked(operation, name, upload):
 
 
 # These are asked about key by key, when their body is read.
-ASKED_LATER = {"DeleteObjects", "PostObject"}
+ASKED_LATER = {"DeleteObjects", "PostObject", "PutObjectTagging"}
 
 
 @pytest.mark.parametrize("operation", [one for one in TABLE if one.name not in ASKED_LATER], ids=lambda one: one.name)
@@ -65,6 +65,14 @@ def test_refused(server, alice, place, operation):
         else:
             assert answer.code == code
         assert b"secret" not in answer.body
+
+
+@pytest.mark.parametrize("keys", [ROOT, None], ids=["root", "anonymous"])
+def test_tags_of_others_are_not_set(server, place, keys):
+    name, _ = place
+    body = b"<Tagging><TagSet><Tag><Key>a</Key><Value>2</Value></Tag></TagSet></Tagging>"
+    answer = RawS3(server.port, keys).request("PUT", f"/{name}/k", "tagging", {"content-md5": md5_of(body)}, body)
+    assert answer.told == (403, "AccessDenied")
 
 
 @pytest.mark.parametrize("keys", [ROOT, None], ids=["root", "anonymous"])

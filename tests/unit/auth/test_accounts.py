@@ -79,8 +79,11 @@ def test_declared_accounts(load):
 
 def test_buckets_of_tenants_have_a_namespace(load):
     accounts = load(ALICE + BOB)
-    assert Accounts.stored_bucket_name(accounts.by_id("111111111111"), "photos") == "photos"
-    assert accounts.stored_bucket_name(accounts.by_id("222222222222"), "photos") == "blue:photos"
+    alice, bob = accounts.by_id("111111111111"), accounts.by_id("222222222222")
+    assert stored_bucket_name(alice, "photos") == "photos"
+    assert stored_bucket_name(bob, "photos") == "blue:photos"
+    assert stored_bucket_name(alice, "blue:photos") == "blue:photos"
+    assert stored_bucket_name(bob, ":photos") == "photos"
 
 
 def changed(name, value):

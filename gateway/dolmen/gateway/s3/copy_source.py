@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote_to_bytes
 
 from dolmen.gateway.s3.fault import S3Fault
-from dolmen.gateway.s3.names import KEY_BYTES_MAX, is_bucket_name, split_tenant
+from dolmen.gateway.s3.names import KEY_BYTES_MAX, is_addressable, is_bucket_name, split_tenant
 
 _VERSION = "?versionId="
 
@@ -28,7 +28,7 @@ def parse_source(value: str) -> tuple[str, bytes, str | None]:
         key.decode()
     except UnicodeDecodeError as error:
         raise _fault("Invalid copy source encoding", value) from error
-    if not is_bucket_name(split_tenant(bucket)[1]):
+    if not is_addressable(bucket) or not is_bucket_name(split_tenant(bucket)[1]):
         raise _fault("Invalid copy source bucket name", value)
     if len(key) > KEY_BYTES_MAX:
         raise _fault("Invalid copy source object key", value)

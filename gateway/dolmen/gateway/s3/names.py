@@ -42,6 +42,11 @@ def split_tenant(name: str) -> tuple[str | None, str]:
     return (tenant if colon else None), bucket
 
 
+def is_addressable(name: str) -> bool:
+    """``bucket``, ``tenant:bucket`` or ``:bucket``."""
+    return _ADDRESSABLE.fullmatch(name) is not None
+
+
 def check_bucket_name(name: str) -> None:
     """Raises InvalidBucketName (field BucketName)."""
     if not is_bucket_name(name):
@@ -78,7 +83,7 @@ def address(host: str, raw_path: bytes, domains: Collection[str]) -> tuple[str |
             bucket = unquote_to_bytes(raw_bucket).decode()
         except UnicodeDecodeError as error:
             raise S3Fault("InvalidURI") from error
-    if _ADDRESSABLE.fullmatch(bucket) is None:
+    if not is_addressable(bucket):
         raise S3Fault("InvalidBucketName", fields=(("BucketName", bucket),))
     if not path:
         return bucket, None
