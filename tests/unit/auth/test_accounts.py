@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from dolmen.core.errors import ConfigError
-from dolmen.gateway.auth.accounts import ROOT_ACCOUNT_ID, Accounts, load_accounts
+from dolmen.gateway.auth.accounts import ROOT_ACCOUNT_ID, load_accounts, stored_bucket_name
 
 ROOT = 'access_key_id = "rootkey"\nsecret_access_key = "rootsecret"\n'
 ALICE = f"""
