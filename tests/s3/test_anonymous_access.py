@@ -56,6 +56,14 @@ def test_each_action_by_its_name(s3, anonymous, place, method, path, query, acti
     assert answer.status == status if status is not None else answer.status != 403
 
 
+@pytest.mark.parametrize("name", ["content-type", "content-disposition", "cache-control", "expires"])
+def test_nobody_makes_another_page_of_a_public_file(s3, anonymous, place, name):
+    s3.put_bucket_policy(Bucket=place, Policy=policy(statement(place, Resource=f"arn:aws:s3:::{place}/public/*")))
+    answer = anonymous.request("GET", f"/{place}/public/k", f"response-{name}=text/html")
+    assert answer.told == (400, "InvalidRequest")
+    assert "anonymous GET" in answer.error["Message"]
+
+
 def test_only_what_the_resource_names(s3, anonymous, place):
     s3.put_bucket_policy(Bucket=place, Policy=policy(statement(place, Resource=f"arn:aws:s3:::{place}/public/*")))
     assert anonymous.request("GET", f"/{place}/public/k").body == b"x"

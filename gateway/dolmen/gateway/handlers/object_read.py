@@ -35,11 +35,16 @@ _CONDITIONS = ("if-match", "if-none-match", "if-modified-since", "if-unmodified-
 
 
 def _overridden(call: Call, headers: Headers) -> Headers:
-    """Apply the ``response-*`` parameters (only signed requests get here)."""
+    """Apply the ``response-*`` parameters.
+
+    Raises InvalidRequest when nobody signed them: anybody could make any page of a public file.
+    """
     query = call.request.query
     for name, header in _OVERRIDES:
         value = query.get(name.replace("_", "-"))
         if value is not None:
+            if call.principal is None:
+                raise S3Fault("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.")
             headers = [pair for pair in headers if pair[0] != header]
             headers.append((header, header_bytes(value)))
     return headers

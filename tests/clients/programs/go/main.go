@@ -1,5 +1,5 @@
 // AWS SDK for Go v2 with default settings. Usage: with_go STEP ENDPOINT BUCKET; a step is a function of this file.
-// UsePathStyle: no DNS knows BUCKET.127.0.0.1.
+// UsePathStyle, unless the store is the HTTP proxy: no DNS knows BUCKET.127.0.0.1.
 package main
 
 import (
@@ -43,7 +43,7 @@ func main() {
 	settings := try(config.LoadDefaultConfig(ctx))
 	client = s3.NewFromConfig(settings, func(options *s3.Options) {
 		options.BaseEndpoint = aws.String(os.Args[2])
-		options.UsePathStyle = true
+		options.UsePathStyle = os.Getenv("HTTP_PROXY") == ""
 	})
 	bucket = aws.String(os.Args[3])
 	steps := map[string]func(){
