@@ -101,3 +101,21 @@ def test_keys_of_one_account_s_bucket_do_not_open_another_s_namesake(s3, alice, 
     alice.put_object(Bucket=theirs, Key="k", Body=b"theirs", ServerSideEncryption="aws:kms", SSEKMSKeyId="alpha")
     assert s3.get_object(Bucket=mine, Key="k")["Body"].read() == b"mine"
     assert alice.get_object(Bucket=theirs, Key="k")["Body"].read() == b"theirs"
+
+
+@pytest.mark.parametrize("algorithm", ["aws:kms", "aws:kms:dsse"])
+def test_keys_of_the_service_are_not_for_everybody(s3, anonymous, bucket, algorithm):
+    """S3 opens nothing under KMS for a request that is not signed with Version 4, whatever the policy grants."""
+    s3.put_object(Bucket=bucket, Key="sealed", Body=b"secret", ServerSideEncryption=algorithm, SSEKMSKeyId="alpha")
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"open", ServerSideEncryption="AES256")
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "s3:*Object", "Resource": f"arn:aws:s3:::{bucket}/*"}],
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    for method, headers in (("GET", {}), ("PUT", {"x-amz-server-side-encryption": algorithm})):
+        answer = anonymous.request(method, f"/{bucket}/sealed", headers=headers, body=b"x" if method == "PUT" else None)
+        assert answer.told == (400, "InvalidArgument")
+        assert answer.error["Message"].endswith("require AWS Signature Version 4.")
+    assert anonymous.request("GET", f"/{bucket}/plain").body == b"open"
+    assert s3.get_object(Bucket=bucket, Key="sealed")["Body"].read() == b"secret"

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
+from dolmen.gateway.auth.credential import ALGORITHM
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.config_store import load
 from dolmen.gateway.http.request import Headers
@@ -212,10 +213,21 @@ def key_service(options: EncryptionOptions) -> KeyService:
 
 
 async def _sealing(call: Call, algorithm: str, name: str, *, context: str = "", bucket_key: bool = False) -> Encryption:
+    _require_version_4(call, algorithm)
     dual = algorithm == SSE_DUAL  # which has no bucket keys
     service = key_service(call.services.encryption)
     making = new_sealing(service, call.bucket, algorithm, name, context=context, bucket_key=bucket_key and not dual)
     return (await told_as_s3(call, name, making))[0]
+
+
+def _require_version_4(call: Call, algorithm: str) -> None:
+    """Keys of the key service are for those who can prove who they are. Raises InvalidArgument, as S3 does.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+    """
+    if algorithm in KMS_ALGORITHMS and call.facts.signature_version != ALGORITHM:
+        message = "Requests specifying Server Side Encryption with AWS KMS managed keys require AWS Signature Version 4."
+        raise _argument(message, name="Authorization")
 
 
 async def told_as_s3(call: Call, name: str, asking: Awaitable[T]) -> T:
@@ -302,6 +314,7 @@ async def keys_for_read(
 
 
 async def _opened(call: Call, bucket: BucketRecord, encryption: Encryption) -> DataKeys:
+    _require_version_4(call, encryption.algorithm)
     opening = open_sealing(key_service(call.services.encryption), bucket, encryption)
     return await told_as_s3(call, encryption.key_id, opening)
 

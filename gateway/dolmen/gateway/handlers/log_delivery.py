@@ -7,6 +7,7 @@ import hashlib
 import secrets
 
 from dolmen.gateway.auth.accounts import Account, stored_bucket_name
+from dolmen.gateway.auth.credential import ALGORITHM
 from dolmen.gateway.auth.facts import RequestFacts
 from dolmen.gateway.auth.principal import root_principal
 from dolmen.gateway.delivery.access_logs import Batch
@@ -92,7 +93,9 @@ def _call(
         operation=_PUT,
         account=owner,
         principal=root_principal(owner),
-        facts=RequestFacts("PUT", request.headers, {}, "", False, services.clock.now_us()),
+        facts=RequestFacts(
+            "PUT", request.headers, {}, "", False, services.clock.now_us(), signature_version=ALGORITHM
+        ),
         bucket_name=target.name.rpartition(":")[2],
         key=key,
         streamed_body=Body(request, None, for_object=True),
