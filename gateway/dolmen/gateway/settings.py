@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dolmen.core.settings import Setting, at_least, boolean
-from dolmen.gateway.delivery.targets import named, named_url
+from dolmen.gateway.delivery.targets import TARGET_SETTINGS
 from dolmen.gateway.kms.names import S3_KEY, setting_of_name
 from dolmen.gateway.kms.options import default_encryption
 from dolmen.gateway.kms.settings import KMS_SETTINGS
@@ -115,20 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
         unit="path",
         parse=Path,
     ),
-    Setting(
-        flag="notification-target",
-        help="A webhook for notifications, named by the ARNs of bucket configurations",
-        unit="NAME=URL",
-        repeated=True,
-        parse=named_url,
-    ),
-    Setting(
-        flag="notification-token-file",
-        help="File with the bearer token for a notification target",
-        unit="NAME=PATH",
-        repeated=True,
-        parse=named,
-    ),
+    *TARGET_SETTINGS,
     DAY_SETTING,
     Setting(
         flag="access-log-seconds",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from dolmen.core.errors import ConfigError, Unavailable
+from dolmen.core.settings import Setting
 from dolmen.gateway.s3.notification import is_target_name
 
 TARGETS_MAX = 64  # each has a queue in memory; more receivers stand behind one webhook
@@ -88,4 +89,20 @@ def targets_of(urls: Sequence[tuple[str, str]], token_files: Sequence[tuple[str,
     return targets
 
 
-NO_TARGETS: Mapping[str, Target] = {}
+# Gateways write events for the targets that maintenance sends to: both must be told the same.
+TARGET_SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        flag="notification-target",
+        help="A webhook for notifications, named by the ARNs of bucket configurations",
+        unit="NAME=URL",
+        repeated=True,
+        parse=named_url,
+    ),
+    Setting(
+        flag="notification-token-file",
+        help="File with the bearer token for a notification target",
+        unit="NAME=PATH",
+        repeated=True,
+        parse=named,
+    ),
+)

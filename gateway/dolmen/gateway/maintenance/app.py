@@ -27,7 +27,7 @@ from dolmen.core.settings import Setting, at_least, parse
 from dolmen.core.telemetry.admin import AdminServer
 from dolmen.core.telemetry.log import configure, get_logger
 from dolmen.datanode.client import DatanodeClient
-from dolmen.gateway.delivery.targets import named, named_url, targets_of
+from dolmen.gateway.delivery.targets import TARGET_SETTINGS, targets_of
 from dolmen.gateway.delivery.template import lifecycle_template
 from dolmen.gateway.delivery.worker import Notifier, webhook
 from dolmen.gateway.kms.choose import key_service
@@ -164,20 +164,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     *KMS_SETTINGS,
     DAY_SETTING,
-    Setting(
-        flag="notification-target",
-        help="A webhook for notifications, named by the ARNs of bucket configurations",
-        unit="NAME=URL",
-        repeated=True,
-        parse=named_url,
-    ),
-    Setting(
-        flag="notification-token-file",
-        help="File with the bearer token for a notification target",
-        unit="NAME=PATH",
-        repeated=True,
-        parse=named,
-    ),
+    *TARGET_SETTINGS,
     Setting(flag="notification-ca-file", help="Certificates to check webhooks with, not the system's", unit="path", parse=Path),
     Setting(flag="log-level", default="info", help="debug, info, warning or error", unit="level"),
 )
