@@ -9,11 +9,12 @@ RUNTIME := $(VENV_DIR)/.installed-runtime
 DEVELOP := $(VENV_DIR)/.installed-develop
 TOOLS := $(VENV_DIR)/.installed-test-tools
 PINS := pyproject.toml constraints.txt scripts/install.sh
+RECORD := .cache/s3-results
 
 # What the campaign does more of than the test suite; the code is the same.
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
-.PHONY: help install run test clients clients-all test-clients check campaign bench generate lock clean
+.PHONY: help install run test clients clients-all test-clients check campaign bench generate compatibility lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
@@ -62,6 +63,11 @@ check: $(DEVELOP)  ## linter, types, layers, generated files
 
 generate: $(DEVELOP)  ## write the generated files again
 	@scripts/generate.sh "$(VENV_DIR)"
+
+compatibility: $(DEVELOP) $(TOOLS)  ## run the tests of S3, note what they use, write docs/reference/s3-operations.md again
+	rm -rf $(RECORD)
+	DOLMEN_S3_RESULTS=$(RECORD) $(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q tests/s3
+	$(VENV_DIR)/bin/python scripts/generate_s3_page.py --results $(RECORD)
 
 lock:  ## resolve constraints.txt again from pyproject.toml
 	@scripts/lock.sh

@@ -26,6 +26,7 @@ PROGRAMS = (
     Program("dolmen dev DIR", "dolmen.cli.dev.options", "A whole cluster on one machine."),
     Program("dolmen gateway", "dolmen.gateway.app", "Serves S3."),
     Program("dolmen maintenance", "dolmen.gateway.maintenance.app", "Publishes the map, repairs, collects garbage."),
+    Program("dolmen kms ACTION", "dolmen.gateway.kms.command", "Keys of encryption."),
     Program("dolmen datanode", "dolmen.datanode.app", "Serves fragments from disks."),
 )
 

@@ -26,6 +26,8 @@ BAD_USE = {
     "log level": ["dev", "DIR", "--log-level", "loud"],
     "output": ["status", "--output", "poem"],
     "status of a directory without a cluster": ["status", "DIR"],
+    "keys of no directory": ["kms", "list", "--directory"],
+    "keys of a directory without a cluster": ["kms", "list", "--directory", "DIR"],
     "admin address": ["status", "--admin", "ftp://127.0.0.1"],
     "admin port of status": ["status", "--admin", "127.0.0.1:port"],
 }
@@ -41,13 +43,13 @@ def test_bad_use_is_one_line_and_exit_code_2(arguments, tmp_path, monkeypatch, c
     assert not (tmp_path / "data" / "disks").exists(), "nothing was begun"
 
 
-@pytest.mark.parametrize("server", ["datanode", "gateway", "maintenance"])
+@pytest.mark.parametrize("server", ["datanode", "gateway", "maintenance", "kms list"])
 def test_servers_are_started_by_name_and_refuse_bad_use_in_one_line(server):
     result = subprocess.run(
-        [sys.executable, "-P", "-m", "dolmen.cli", server, "--no-such-option"], capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-m", "dolmen.cli", *server.split(), "--no-such-option"], capture_output=True, text=True, check=False
     )
     assert (result.returncode, result.stdout, result.stderr.count("\n")) == (2, "", 1)
-    assert result.stderr.startswith(f"dolmen {server}: ")
+    assert result.stderr.startswith(f"dolmen {server.split()[0]}: ")
 
 
 def test_a_cluster_that_does_not_answer_is_one_line_and_exit_code_1(capsys):
@@ -63,7 +65,7 @@ def test_version(capsys):
 def test_help_names_every_command(capsys):
     assert run(["--help"]) == 0
     output = capsys.readouterr().out
-    for name in ("dev", "status", "version", "datanode", "gateway", "maintenance"):
+    for name in ("dev", "kms", "status", "version", "datanode", "gateway", "maintenance"):
         assert re.search(rf"^  {name} +\S", output, re.MULTILINE)
 
 

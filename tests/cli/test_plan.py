@@ -44,6 +44,14 @@ def test_maintenance_knows_every_datanode():
     assert values(maintenance, "--scheme") == ["4+2"]
 
 
+def test_gateways_and_maintenance_have_the_keyring(monkeypatch):
+    monkeypatch.delenv("DOLMEN_ENCRYPTION_KEY_FILE", raising=False)
+    given = {spec.role: values(spec, "--encryption-key-file") for spec in planned()}
+    assert given == {Role.DATANODE: [], Role.MAINTENANCE: ["encryption.key"], Role.GATEWAY: ["encryption.key"]}
+    monkeypatch.setenv("DOLMEN_ENCRYPTION_KEY_FILE", "own.key")
+    assert [values(spec, "--encryption-key-file") for spec in planned() if spec.role is not Role.DATANODE] == [[], [], []]
+
+
 def test_each_worker_inherits_its_own_socket():
     gateways = [spec for spec in planned(domains=("s3.test", "s4.test"), region="eu-1") if spec.role is Role.GATEWAY]
     assert [(spec.listen_fd, values(spec, "--listen-fd")) for spec in gateways] == [(7, ["7"]), (8, ["8"])]

@@ -1,7 +1,5 @@
 """HeadBucket and GetBucketLocation."""
 
-import xml.etree.ElementTree as ET
-
 
 def test_head_tells_the_region(s3, bucket):
     answer = s3.head_bucket(Bucket=bucket)
@@ -14,18 +12,6 @@ def test_head_of_nothing_has_no_body(raw, new_name):
     answer = raw.request("HEAD", f"/{new_name()}")
     assert (answer.status, answer.body) == (404, b"")
     assert answer.headers["x-amz-request-id"]
-
-
-def test_location_of_us_east_1_is_empty(s3, raw, bucket):
-    assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
-    root = ET.fromstring(raw.request("GET", f"/{bucket}", "location").body)
-    assert root.tag == "{http://s3.amazonaws.com/doc/2006-03-01/}LocationConstraint"
-    assert not root.text
-
-
-def test_location_of_nothing(s3, refused, new_name):
-    name = new_name()
-    assert refused("NoSuchBucket", 404, s3.get_bucket_location, Bucket=name)["BucketName"] == name
 
 
 def test_expected_owner(s3, bucket, refused):

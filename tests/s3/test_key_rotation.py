@@ -117,7 +117,7 @@ def test_a_rotation_while_objects_are_written_and_read(store, objects):
             objects.read(f"{kind}/during/{number}/{count}")
             objects.read(f"{kind}/large")
             count += 1
-            ended.wait(0.02)  # the commands need some of the machine
+            ended.wait(0.1)  # the commands need some of the machine
         return count
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
@@ -130,7 +130,7 @@ def test_a_rotation_while_objects_are_written_and_read(store, objects):
             ended.set()
         assert all(one.result() > 0 for one in working), "nobody was refused anything"
     assert done["left"] == 0
-    assert done["seen"] >= len(objects.made) - 2, "all but what came last"
+    assert done["seen"] >= 3 * len(KINDS), "at least what was there before"
     assert versions(store) == {"AES256": {2}, "aws:kms": {3}, "aws:kms:dsse": {2}, "SSE-C": {0}}
     objects.read_all()
     found = {key["name"]: key["version"] for key in kms(store, "list")["keys"]}
@@ -216,7 +216,7 @@ def test_a_new_cluster_key_touches_no_data(store, objects):
     old = keyring.read_text().splitlines()
     done = kms(store, "rotate-cluster-key")
     assert (done["current"], done["added"]) == ("key-2", "key-2")
-    assert done["rewrapped"] > 9
+    assert done["rewrapped"] == sum(key["version"] for key in kms(store, "list")["keys"])
     assert keyring.read_text().splitlines()[1:] == old
     objects.read_all()
     assert kms(store, "rotate-cluster-key", "--drop-old")["dropped"] == ["key-1"]

@@ -128,36 +128,6 @@ def test_promises_that_cannot_be_kept_are_refused(s3, bucket, refused):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", ACL="bucket-owner-full-control")
 
 
-OVERRIDES = {
-    "ResponseCacheControl": ("CacheControl", "no-cache"),
-    "ResponseContentDisposition": ("ContentDisposition", "inline; filename=\"ä.txt\""),
-    "ResponseContentEncoding": ("ContentEncoding", "identity"),
-    "ResponseContentLanguage": ("ContentLanguage", "fr"),
-    "ResponseContentType": ("ContentType", "application/x-other"),
-    "ResponseExpires": ("ExpiresString", "Thu, 01 Dec 1994 16:00:00 GMT"),
-}
-
-
-def test_response_overrides(s3, bucket):
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x", **SYSTEM)
-    asked = {name: value for name, (_, value) in OVERRIDES.items()}
-    asked["ResponseExpires"] = datetime.datetime(1994, 12, 1, 16, tzinfo=datetime.UTC)
-    for call in (s3.get_object, s3.head_object):
-        answer = call(Bucket=bucket, Key="k", **asked)
-        for name, value in OVERRIDES.values():
-            assert answer[name].encode("latin-1", "replace") in (value.encode(), value.encode("latin-1", "replace"))
-    plain = s3.head_object(Bucket=bucket, Key="k")
-    assert {name: plain.get(name) for name in SYSTEM} == SYSTEM
-
-
-def test_an_override_cannot_forge_headers(raw, s3, bucket):
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
-    for method in ("GET", "HEAD"):
-        answer = raw.request(method, f"/{bucket}/k", [("response-content-type", "text/html\r\nx-forged: yes\r\n\r\nbody")])
-        assert "x-forged" not in answer.headers
-        assert answer.headers["content-length"] == "1"
-
-
 def test_content_encoding_keeps_what_is_not_the_transfer(raw, bucket):
     for given, kept in (("aws-chunked", None), ("aws-chunked,gzip", "gzip"), ("gzip, aws-chunked", "gzip"), ("br,gzip", "br,gzip")):
         payload = UNSIGNED if "aws-chunked" not in given else "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"

@@ -1,6 +1,14 @@
-"""Object tags: with the object, on their own, and their limits."""
+"""Object tags over their operations: set with the object and on their own, their limits, absent objects."""
 
 import pytest
+
+REFUSED = [
+    ([(f"k{number}", "v") for number in range(11)], "BadRequest"),
+    ([("k" * 129, "v")], "InvalidTag"),
+    ([("k", "v" * 257)], "InvalidTag"),
+    ([("aws:x", "v")], "InvalidTag"),
+    ([("a", "1"), ("a", "2")], "InvalidTag"),
+]
 
 
 def tags(s3, bucket, **more):
@@ -11,13 +19,6 @@ def put(s3, bucket, pairs, **more):
     return s3.put_object_tagging(
         Bucket=bucket, Key="k", Tagging={"TagSet": [{"Key": key, "Value": value} for key, value in pairs]}, **more
     )
-
-
-def test_with_the_object(s3, bucket):
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="a=1&b=&c+d=%C3%A4%2B")
-    assert tags(s3, bucket) == {"a": "1", "b": "", "c d": "ä+"}
-    assert s3.get_object(Bucket=bucket, Key="k")["TagCount"] == 3
-    assert s3.head_object(Bucket=bucket, Key="k")["TagCount"] == 3
 
 
 def test_on_their_own(s3, bucket):
@@ -32,22 +33,6 @@ def test_on_their_own(s3, bucket):
     assert s3.delete_object_tagging(Bucket=bucket, Key="k")["ResponseMetadata"]["HTTPStatusCode"] == 204
     assert tags(s3, bucket) == {}
     assert "TagCount" not in s3.head_object(Bucket=bucket, Key="k")
-
-
-def test_an_overwrite_has_no_tags_of_the_old(s3, bucket):
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x", Tagging="a=1")
-    s3.put_object(Bucket=bucket, Key="k", Body=b"y")
-    assert tags(s3, bucket) == {}
-
-
-LONG = [("k" * 128, "v" * 256)]
-REFUSED = [
-    ([(f"k{number}", "v") for number in range(11)], "BadRequest"),
-    ([("k" * 129, "v")], "InvalidTag"),
-    ([("k", "v" * 257)], "InvalidTag"),
-    ([("aws:x", "v")], "InvalidTag"),
-    ([("a", "1"), ("a", "2")], "InvalidTag"),
-]
 
 
 def test_the_largest(s3, bucket):
@@ -90,18 +75,3 @@ def test_of_nothing(s3, bucket, refused):
     refused("NoSuchKey", 404, s3.get_object_tagging, Bucket=bucket, Key="k")
     refused("NoSuchKey", 404, s3.put_object_tagging, Bucket=bucket, Key="k", Tagging={"TagSet": []})
     refused("NoSuchKey", 404, s3.delete_object_tagging, Bucket=bucket, Key="k")
-
-
-def test_of_versions(s3, versioned, refused):
-    one = s3.put_object(Bucket=versioned, Key="k", Body=b"1", Tagging="n=1")["VersionId"]
-    two = s3.put_object(Bucket=versioned, Key="k", Body=b"2", Tagging="n=2")["VersionId"]
-    assert tags(s3, versioned) == {"n": "2"}
-    assert tags(s3, versioned, VersionId=one) == {"n": "1"}
-    assert put(s3, versioned, [("n", "one")], VersionId=one)["VersionId"] == one
-    assert s3.get_object_tagging(Bucket=versioned, Key="k")["VersionId"] == two
-    assert (tags(s3, versioned), tags(s3, versioned, VersionId=one)) == ({"n": "2"}, {"n": "one"})
-    marker = s3.delete_object(Bucket=versioned, Key="k")["VersionId"]
-    refused("NoSuchKey", 404, s3.get_object_tagging, Bucket=versioned, Key="k")
-    refused("MethodNotAllowed", 405, s3.get_object_tagging, Bucket=versioned, Key="k", VersionId=marker)
-    s3.delete_object_tagging(Bucket=versioned, Key="k", VersionId=one)
-    assert tags(s3, versioned, VersionId=one) == {}

@@ -44,39 +44,8 @@ def test_an_overwrite_replaces_all(s3, bucket):
     assert (answer["Metadata"], answer["ContentType"]) == ({}, "binary/octet-stream")
 
 
-def test_the_answer_of_a_put(raw, bucket):
-    answer = raw.request("PUT", f"/{bucket}/k", body=b"hello")
-    assert (answer.status, answer.body) == (200, b"")
-    assert answer.headers["etag"] == '"5d41402abc4b2a76b9719d911017c592"'
-    assert "x-amz-version-id" not in answer.headers
-    assert answer.headers["x-amz-checksum-crc64nvme"]
-    assert answer.headers["x-amz-checksum-type"] == "FULL_OBJECT"
-    assert answer.headers["x-amz-request-id"]
-    assert answer.headers["x-amz-id-2"]
-
-
-def test_a_head_has_the_headers_of_a_get(raw, bucket):
-    raw.request("PUT", f"/{bucket}/k", headers={"Content-Type": "text/x-y", "x-amz-meta-a": "b"}, body=b"hello")
-    changing = ("date", "x-amz-request-id", "x-amz-id-2")
-    got, headed = (raw.request(method, f"/{bucket}/k") for method in ("GET", "HEAD"))
-    assert headed.body == b""
-    for headers in (got.headers, headed.headers):
-        for name in changing:
-            assert headers.pop(name)
-    assert got.headers == headed.headers
-
-
 def test_missing_keys(s3, raw, bucket, refused):
     assert refused("NoSuchKey", 404, s3.get_object, Bucket=bucket, Key="none")["Key"] == "none"
     refused("404", 404, s3.head_object, Bucket=bucket, Key="none")
     answer = raw.request("HEAD", f"/{bucket}/none")
     assert (answer.status, answer.body) == (404, b"")
-
-
-def test_delete(s3, bucket, refused):
-    s3.put_object(Bucket=bucket, Key="k", Body=b"x")
-    answer = s3.delete_object(Bucket=bucket, Key="k")
-    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204
-    assert not {"VersionId", "DeleteMarker"} & answer.keys()
-    refused("NoSuchKey", 404, s3.get_object, Bucket=bucket, Key="k")
-    assert s3.delete_object(Bucket=bucket, Key="k")["ResponseMetadata"]["HTTPStatusCode"] == 204

@@ -7,6 +7,7 @@ import re
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore_arguments import arguments_of
 
 from dolmen.gateway.handlers.table import handler_of
 from dolmen.gateway.handlers.unconfigured import not_implemented
@@ -104,38 +105,6 @@ def test_of_no_bucket(s3, new_name):
 
 
 # -- the rest of the table ---------------------------------------------------------------------------------------------------
-
-def required(shape):
-    """Some value that botocore takes for a shape."""
-    match shape.type_name:
-        case "structure" if getattr(shape, "is_tagged_union", False):
-            name = next(iter(shape.members))
-            return {name: required(shape.members[name])}
-        case "structure":
-            return {name: required(shape.members[name]) for name in shape.required_members}
-        case "list":
-            return [required(shape.member)]
-        case "integer" | "long" | "double":
-            return 1
-        case "boolean":
-            return True
-        case "timestamp":
-            return "2030-01-01T00:00:00Z"
-        case "blob":
-            return b"x"
-    return shape.enum[0] if getattr(shape, "enum", None) else "x" * max(1, shape.metadata.get("min", 1))
-
-
-def arguments_of(s3, operation, bucket):
-    model = s3.meta.service_model.operation_model(operation)
-    found = required(model.input_shape)
-    for name in ("Bucket", "Key"):
-        if name in model.input_shape.members:
-            found[name] = {"Bucket": bucket, "Key": "k"}[name]
-    payload = model.input_shape.serialization.get("payload")
-    if payload and payload not in found and model.input_shape.members[payload].type_name == "structure":
-        found[payload] = required(model.input_shape.members[payload])
-    return found
 
 
 # Told apart by the front door, which has no handler of the table for it.

@@ -75,8 +75,20 @@ def parse(
     program: str, description: str, settings: Sequence[Setting], argv: Sequence[str], environ: Mapping[str, str] | None = None
 ) -> argparse.Namespace:
     """Raises ``ConfigError`` with one line; ``--help`` prints and exits."""
-    environ = os.environ if environ is None else environ
-    parser = _Parser(prog=program, description=description, allow_abbrev=False)
+    parser = make_parser(program, description)
+    declare(parser, settings)
+    found = parser.parse_args(argv)
+    take(program, settings, found, environ)
+    return found
+
+
+def make_parser(program: str, description: str) -> argparse.ArgumentParser:
+    """A parser without settings yet, for programs with actions; so are its sub-parsers."""
+    return _Parser(prog=program, description=description, allow_abbrev=False)
+
+
+def declare(parser: argparse.ArgumentParser, settings: Sequence[Setting]) -> None:
+    """Add the flags of the settings."""
     for setting in settings:
         text = f"{setting.help}{f' ({setting.unit})' if setting.unit else ''}{_default_text(setting)}"
         parser.add_argument(
@@ -86,10 +98,15 @@ def parse(
             action="append" if setting.repeated else "store",
             help=text.replace("%", "%%"),
         )
-    found = parser.parse_args(argv)
+
+
+def take(
+    program: str, settings: Sequence[Setting], found: argparse.Namespace, environ: Mapping[str, str] | None = None
+) -> None:
+    """Put the values of declared settings into ``found``: flag, environment or default. Raises ``ConfigError``."""
+    environ = os.environ if environ is None else environ
     for setting in settings:
         setattr(found, setting.name, _value(program, setting, getattr(found, setting.name), environ))
-    return found
 
 
 def _default_text(setting: Setting) -> str:

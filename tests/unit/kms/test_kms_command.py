@@ -86,7 +86,7 @@ def test_the_life_of_a_named_key(kms):
     (key,) = found["keys"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", key.pop("created"))
     assert key == {"name": "alpha", "version": 2, "enabled": False}
-    assert found["cluster_keys"] == [{"id": "key-1", "is_current": True, "is_in_file": True, "wraps": 2}]
+    assert found["cluster_keys"] == [{"id": "key-1", "state": "current", "wraps": 2}]
     code, out, _ = kms("list")
     assert code == 0
     rows = [line.split() for line in out.splitlines()]
@@ -188,10 +188,11 @@ def test_several_hosts_get_the_key_before_it_wraps(kms, keyring_file):
     assert code == 0
     assert "dolmen kms rotate-cluster-key --use key-2" in out
     assert list(read_keyring(keyring_file).keys) == ["key-1", "key-2"]
-    assert [one["wraps"] for one in listed(kms)["cluster_keys"]] == [1, 0]
+    assert [(one["wraps"], one["state"]) for one in listed(kms)["cluster_keys"]] == [(1, "current"), (0, "prepared")]
+    assert kms("rotate-cluster-key", "--drop-old")[1].endswith("there is nothing to remove\n"), "a prepared key stays"
     assert kms("rotate-cluster-key", "--use", "key-2")[0] == 0
     assert list(read_keyring(keyring_file).keys) == ["key-2", "key-1"]
-    assert [one["wraps"] for one in listed(kms)["cluster_keys"]] == [1, 0]
+    assert [(one["wraps"], one["state"]) for one in listed(kms)["cluster_keys"]] == [(1, "current"), (0, "old")]
 
 
 async def test_an_old_key_that_wraps_something_is_not_dropped(store, local, keyring_file, clock):

@@ -195,3 +195,27 @@ async def test_a_service_without_its_keyring_key_is_unavailable(store, bucket, l
     with pytest.raises(KmsKeyDisabled):
         await open_sealing(local, bucket, encryption)
     assert isinstance(bucket, BucketRecord)
+
+
+@pytest.mark.parametrize(("races", "expected"), [(1, (1, 0)), (3, (1, 0)), (100, (0, 1))])
+async def test_a_version_that_somebody_changes_meanwhile_is_tried_again(local, store, bucket, monkeypatch, races, expected):
+    """Tags may change under a pass, and another pass may be at it; only what never holds still is left."""
+    encryption, keys = await new_sealing(local, bucket, "aws:kms", "alpha")
+    await put(store, bucket, b"k", encryption)
+    await local.rotate("alpha")
+    real, left = store.update_mutable, races
+
+    async def raced(bucket_id, key, version_id, mutable, **more):
+        nonlocal left
+        if left:
+            left -= 1
+            record = await store.get_version(bucket_id, key)
+            await real(bucket_id, key, version_id, msgspec.structs.replace(record.mutable, tags={"n": str(left)}), seq=record.seq)
+        return await real(bucket_id, key, version_id, mutable, **more)
+
+    monkeypatch.setattr(store, "update_mutable", raced)
+    progress = await rewrap_bucket(store, local, bucket)
+    assert (progress.rewrapped, progress.changed) == expected
+    record = await store.get_version(bucket.bucket_id, b"k")
+    assert set(record.mutable.tags) == {"n"}, "the change of the other one is kept"
+    assert (await open_sealing(local, bucket, record.mutable.encryption)).layers == keys.layers

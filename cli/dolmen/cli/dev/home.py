@@ -29,6 +29,7 @@ from pathlib import Path
 import msgspec
 
 from dolmen.cli.dev.options import Scheme, check_geometry, parse_scheme
+from dolmen.core.durable_file import write_durably
 from dolmen.core.errors import ConfigError
 
 STATE_FILE = "dolmen.json"
@@ -196,21 +197,3 @@ def keys_in_memory(keys: RootKeys) -> int:
     descriptor = os.memfd_create("root-keys")
     os.write(descriptor, keys_toml(keys))
     return descriptor
-
-
-def write_durably(path: Path, content: bytes, *, mode: int) -> None:
-    """Replace a file whole: after a crash there is the old one or the new one, never a part."""
-    scratch = path.with_name(f".{path.name}.new")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        os.fchmod(descriptor, mode)
-        os.write(descriptor, content)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    scratch.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

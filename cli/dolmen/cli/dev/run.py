@@ -25,7 +25,6 @@ from dolmen.cli.dev.home import (
     lock_directory,
     prepare,
     root_keys,
-    write_durably,
 )
 from dolmen.cli.dev.listening import bind_one, bind_workers, port_of, reachable_host, tcp_address, url_of
 from dolmen.cli.dev.options import DevOptions, Scheme, parse_scheme
@@ -34,6 +33,7 @@ from dolmen.cli.dev.probe import probe
 from dolmen.cli.dev.steering import Steering
 from dolmen.cli.dev.supervisor import Supervisor
 from dolmen.core.clock import Clock, SystemClock
+from dolmen.core.durable_file import write_durably
 from dolmen.core.errors import ConfigError
 
 POLL_SECONDS = 0.1  # between questions whether it is ready, during the start

@@ -146,7 +146,13 @@ async def complete_multipart_upload(call: Call, given: CompleteMultipartUploadIn
     named = given.multipart_upload.parts if given.multipart_upload is not None else None
     if not named or len(named) > PART_NUMBER_MAX:
         raise S3Fault("MalformedXML")
-    parts = _chosen(upload, named, await all_parts(call, upload))
+    try:
+        parts = _chosen(upload, named, await all_parts(call, upload))
+    except S3Fault:
+        done = await _ended_meanwhile(call, upload)
+        if done is not None:
+            return _completed(call, upload, done, await _checksum_of(call, done))
+        raise
     checksum = multipart_checksum(upload, parts)
     size = sum(part.size for part in parts)
     _check_object(given, upload, checksum, size)
@@ -175,6 +181,14 @@ async def complete_multipart_upload(call: Call, given: CompleteMultipartUploadIn
     answer = _completed(call, upload, committed, checksum)
     answer.headers.extend(expiration_of_new(call, call.key, size, committed.mtime_us, upload.mutable.tags))
     return answer
+
+
+async def _ended_meanwhile(call: Call, upload: UploadRecord) -> Committed | None:
+    """Why parts may be missing: another completion was quicker, or an abort. Raises NoSuchUpload."""
+    now = await call.services.store.get_upload(call.bucket.bucket_id, call.key, upload.upload_id)
+    if now is None:
+        raise S3Fault("NoSuchUpload", fields=(("UploadId", upload.upload_id),))
+    return now.completed
 
 
 async def _checksum_of(call: Call, committed: Committed) -> Checksum | None:

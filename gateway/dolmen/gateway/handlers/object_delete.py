@@ -71,6 +71,9 @@ async def delete_objects(call: Call, given: DeleteObjectsInput) -> Response:
 
     Each object is authorised, deleted or reported on its own; the others are not held up by a refused one.
     """
+    expected_owner = call.request.headers.get("x-amz-expected-bucket-owner")
+    if expected_owner is not None and expected_owner != call.bucket.owner:
+        raise S3Fault("AccessDenied")  # of the whole request: it is not the bucket that the client means
     wanted = (given.delete.objects if given.delete is not None else None) or []
     quiet = given.delete is not None and bool(given.delete.quiet)
     if not 0 < len(wanted) <= DELETE_OBJECTS_MAX:
@@ -111,8 +114,7 @@ async def _request(call: Call, identifier: ObjectIdentifier) -> DeleteRequest:
     if version_id and not is_version_id(version_id):
         raise S3Fault("NoSuchVersion")
     key = check_key((identifier.key or "").encode())
-    expected_owner = call.request.headers.get("x-amz-expected-bucket-owner")
-    await call.require(_action(version_id), call.bucket, key, version_id=version_id, expected_owner=expected_owner)
+    await call.require(_action(version_id), call.bucket, key, version_id=version_id)
     return DeleteRequest(
         key=key,
         version_id=version_id,

@@ -23,9 +23,11 @@ _AT_THE_DOOR = {"PostObject"}  # post_object.serve does it; the table has no han
 # Parameters that are taken and have no effect, with the reason.
 IGNORED = {
     "AnnotationDirective": "no object has annotations",
+    "BucketNamespace": "a tenant has one namespace of buckets",
     "ConfirmRemoveSelfBucketAccess": "the root user of the owner can always mend a policy",
     "MFA": "there are no MFA devices",
     "OptionalObjectAttributes": "lists do not tell of restores",
+    "Token": "object lock of a bucket that is there needs no token",
 }
 
 # On purpose, and told by the handlers too. By operation.

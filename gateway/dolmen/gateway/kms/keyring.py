@@ -10,6 +10,7 @@ import base64
 import binascii
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,15 @@ class Keyring:
     @property
     def current_id(self) -> str:
         return next(iter(self.keys))
+
+    @property
+    def old_ids(self) -> list[str]:
+        """Those that were current before."""
+        return [key_id for key_id in self.keys if key_id != self.current_id and not self.is_prepared(key_id)]
+
+    def is_prepared(self, key_id: str) -> bool:
+        """Whether a key was made to become the current one later."""
+        return _number_of(key_id) > _number_of(self.current_id) > 0
 
     def wrap(self, key: bytes, bound: bytes) -> bytes:
         """``key`` under the current key, tied to ``bound``."""
@@ -72,9 +82,43 @@ def new_keyring() -> str:
 
 def rotated(text: str) -> str:
     """The text of a keyring with a fresh key before the others. Raises ``ConfigError``."""
+    return f"{_next_line(text)}\n{text}"
+
+
+def prepared(text: str) -> str:
+    """The text of a keyring with a fresh key behind the others: it wraps nothing yet. Raises ``ConfigError``."""
+    return f"{text.rstrip()}\n{_next_line(text)}\n"
+
+
+def _next_line(text: str) -> str:
     known = parse_keyring(text, "the keyring").keys
-    number = 1 + max((int(found[1]) for name in known if (found := re.fullmatch(r"key-(\d{1,9})", name))), default=len(known))
-    return f"{new_line(f'key-{number}')}\n{text}"
+    return new_line(f"key-{1 + max(len(known), *(_number_of(name) for name in known))}")
+
+
+def _number_of(key_id: str) -> int:
+    """Of ``key-N``, as made here; 0 of other ids."""
+    found = re.fullmatch(r"key-(\d{1,9})", key_id)
+    return 0 if found is None else int(found[1])
+
+
+def with_first(text: str, key_id: str) -> str:
+    """The text of a keyring in which this key is the current one. Raises ``ConfigError``."""
+    if key_id not in parse_keyring(text, "the keyring").keys:
+        raise ConfigError(f"the keyring has no key {key_id!r}")
+    lines = text.splitlines()
+    first = next(line for line in lines if _id_of(line) == key_id)
+    return "\n".join([first, *(line for line in lines if line is not first), ""])
+
+
+def without(text: str, key_ids: Collection[str]) -> str:
+    """The text of a keyring without these keys."""
+    return "\n".join([*(line for line in text.splitlines() if _id_of(line) not in key_ids), ""])
+
+
+def _id_of(line: str) -> str:
+    """Of a line with a key; "" of any other."""
+    found = _LINE.fullmatch(line.strip())
+    return "" if found is None else found[1]
 
 
 def parse_keyring(text: str, what: str) -> Keyring:

@@ -13,7 +13,7 @@ import msgspec
 from dolmen.core.clock import Clock
 from dolmen.core.errors import Corruption
 from dolmen.gateway.kms.envelope import WrongKey, enclose, unclose
-from dolmen.gateway.kms.keyring import KeyringFile
+from dolmen.gateway.kms.keyring import KeyringFile, wrapped_by
 from dolmen.gateway.kms.names import INTERNAL, is_name
 from dolmen.gateway.kms.service import (
     DataKey,
@@ -32,6 +32,7 @@ from dolmen.gateway.objects.sealing import new_key
 SPACE, KIND = "kms", "key"  # of the documents
 FRESH_SECONDS = 5.0  # how long other processes go on with a key that was rotated or disabled
 CACHED_KEYS_MAX = 1024  # with all their versions in memory; above it the cache starts anew
+KEYS_PAGE = 100  # records read at a time
 CHANGE_ATTEMPTS_MAX = 8  # races of rotations before giving up
 _FORM = b"\x01"  # of a sealed key: this byte, the version (4 bytes), the envelope
 _VERSION_BYTES = 4
@@ -167,14 +168,28 @@ class LocalKeys:
         self._keyring.reload()
         after, count = "", 0
         while True:
-            page = await self._store.list_documents(SPACE, KIND, "", after, 100)
+            page = await self._store.list_documents(SPACE, KIND, "", after, KEYS_PAGE)
             for document in page:
                 stale = [one for one in _decode(document.raw).versions if not self._keyring.wrapped_by_current(one.wrapped)]
                 if stale:
                     await self._change(document.name, partial(self._rewrapped, document.name))
                     count += len(stale)
-            if len(page) < 100:
+            if len(page) < KEYS_PAGE:
                 return count
+            after = page[-1].name
+
+    async def wrapped_by(self) -> dict[str, int]:
+        """How many versions of keys each key of a keyring wraps; also of keyrings that are not this one."""
+        counts: dict[str, int] = {}
+        after = ""
+        while True:
+            page = await self._store.list_documents(SPACE, KIND, "", after, KEYS_PAGE)
+            for document in page:
+                for version in _decode(document.raw).versions:
+                    key_id = wrapped_by(version.wrapped)
+                    counts[key_id] = counts.get(key_id, 0) + 1
+            if len(page) < KEYS_PAGE:
+                return counts
             after = page[-1].name
 
     def _rewrapped(self, name: str, record: KeyRecord) -> KeyRecord:

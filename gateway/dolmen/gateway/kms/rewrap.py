@@ -13,6 +13,7 @@ from dolmen.gateway.kms.service import KeyService, KmsKeyDisabled, NoSuchKmsKey,
 from dolmen.gateway.metadata.records import BucketRecord, Encryption, VersionRecord
 from dolmen.gateway.metadata.store import MetadataStore, NoSuchKey, NoSuchVersion, ObjectChanged
 
+ATTEMPTS_MAX = 4  # races for a version with clients that change its tags, or with another pass
 PAGE_ROWS = 1000  # versions of one look: a second of work at most, then the position is told
 REWRAPPED = Counter("dolmen_key_rewraps_total", "Versions whose sealed key was wrapped anew")
 
@@ -32,7 +33,7 @@ class Progress(msgspec.Struct):
 
     seen: int = 0  # versions, encrypted or not
     rewrapped: int = 0
-    changed: int = 0  # were changed or deleted meanwhile: a later pass looks at them again
+    changed: int = 0  # were changed again and again meanwhile: a later pass looks at them
     skipped: int = 0  # their key is disabled or gone
     broken: int = 0  # their sealed key does not open
     position: Position = FROM_THE_START
@@ -76,19 +77,24 @@ async def rewrap_bucket(
 async def _rewrap(
     store: MetadataStore, service: KeyService, bucket: BucketRecord, key: bytes, version_id: str, progress: Progress
 ) -> None:
-    record = await store.get_version(bucket.bucket_id, key, version_id)
-    if record is None or record.mutable.encryption is None:
+    for _ in range(ATTEMPTS_MAX):
+        record = await store.get_version(bucket.bucket_id, key, version_id)
+        if record is None or record.mutable.encryption is None:
+            return
+        try:
+            encryption = await rewrapped(service, bucket, record.mutable.encryption)
+            if encryption is not None:
+                await replace_encryption(store, bucket, record, encryption)
+                progress.rewrapped += 1
+                REWRAPPED.inc()
+        except ObjectChanged:
+            continue  # often by another process that does the same
+        except (NoSuchKey, NoSuchVersion):
+            pass  # it is gone
+        except (KmsKeyDisabled, NoSuchKmsKey):
+            progress.skipped += 1
+        except SealedKeyBroken as error:
+            progress.broken += 1
+            get_logger("kms").error("a sealed key does not open", error=str(error), bucket=bucket.name, version=record.version_id)
         return
-    try:
-        encryption = await rewrapped(service, bucket, record.mutable.encryption)
-        if encryption is not None:
-            await replace_encryption(store, bucket, record, encryption)
-            progress.rewrapped += 1
-            REWRAPPED.inc()
-    except (ObjectChanged, NoSuchKey, NoSuchVersion):
-        progress.changed += 1
-    except (KmsKeyDisabled, NoSuchKmsKey):
-        progress.skipped += 1
-    except SealedKeyBroken as error:
-        progress.broken += 1
-        get_logger("kms").error("a sealed key does not open", error=str(error), bucket=bucket.name, version=record.version_id)
+    progress.changed += 1

@@ -34,6 +34,7 @@ ROWS_SECONDS = (0.5, 10.0)  # shortest and longest rest between passes over the 
 FILL_SECONDS = (0.5, 5.0)
 GARBAGE_SECONDS = (0.2, 10.0)
 KEYS_SECONDS = 30.0  # how soon a rotation is noticed: old versions open for ever, nothing waits for this
+KEYS_SETTLE_SECONDS = 5.0  # the same while a pass is due: it begins when every gateway seals with the new version
 COMPARE_SHARE = 9.0  # a comparison that did not end well rests this many times as long as it took: a tenth of a core
 
 REPAIRED = Counter("dolmen_repaired_stripes_total", "Stripes that got missing fragments back")
@@ -147,8 +148,9 @@ class Duties:
                 self._log.info("another process wraps keys anew")
 
         while True:
-            await self._attempt("keys", step)
-            await asyncio.sleep(KEYS_SECONDS)
+            done = await self._attempt("keys", step)
+            is_due = done and duty.report is not None and not duty.report.is_current
+            await asyncio.sleep(KEYS_SETTLE_SECONDS if is_due else KEYS_SECONDS)
 
     async def _attempt(self, duty: str, step: Callable[[], Awaitable[None]]) -> bool:
         """False when a part of the system was away; any other error ends the process, which is started again."""

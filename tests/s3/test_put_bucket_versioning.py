@@ -1,4 +1,4 @@
-"""PutBucketVersioning and GetBucketVersioning."""
+"""PutBucketVersioning: states, documents that are none, MFA delete; both gateways follow at once."""
 
 import pytest
 

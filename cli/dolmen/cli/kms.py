@@ -1,0 +1,51 @@
+"""``dolmen kms``: a program of the gateway, to which this only tells where a directory of ``dolmen dev`` keeps things."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from dolmen.cli.dev.home import ENCRYPTION_KEY_FILE, METADATA_FILE, STATE_FILE
+from dolmen.cli.dev.plan import ENV_ENCRYPTION_KEY_FILE
+from dolmen.core.errors import ConfigError
+
+MODULE = "dolmen.gateway.kms"
+OPTION = "--directory"
+
+
+@click.command(
+    "kms",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def command(arguments: tuple[str, ...]) -> None:
+    """List, create, rotate and disable the keys of encryption."""
+    os.execv(sys.executable, [sys.executable, "-P", "-m", MODULE, *expanded(arguments, os.environ)])
+
+
+def expanded(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
+    """``--directory DIR`` as the settings of the program. Raises ``ConfigError``."""
+    rest: list[str] = []
+    directory: str | None = None
+    words = iter(arguments)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if name != OPTION:
+            rest.append(word)
+            continue
+        directory = value if equals else next(words, "")
+        if not directory:
+            raise ConfigError(f"{OPTION} needs the directory of a `dolmen dev`")
+    if directory is None or not rest:  # without an action there is nothing to do
+        return rest
+    home = Path(directory)
+    if not (home / STATE_FILE).is_file():
+        raise ConfigError(f"{directory} is no directory of `dolmen dev`")
+    # A keyring of the operator's own: its path is seen from the directory, as the processes see it.
+    keyring = home / (environ.get(ENV_ENCRYPTION_KEY_FILE) or ENCRYPTION_KEY_FILE)
+    return [*rest, "--metadata", f"embedded:{home / METADATA_FILE}", "--encryption-key-file", str(keyring)]
