@@ -17,6 +17,7 @@ from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header, version_headers
 from dolmen.gateway.handlers.lifecycle import expiration_of_new
 from dolmen.gateway.handlers.new_object import Description, describe
+from dolmen.gateway.http import metrics
 from dolmen.gateway.http.request import Headers
 from dolmen.gateway.metadata.records import Committed, NewVersion, WriteCondition
 from dolmen.gateway.metadata.store import Intent, MetadataUnknown
@@ -54,6 +55,7 @@ async def store_body(
         await note_garbage(services, writer.garbage())
         raise
     await note_garbage(services, written.garbage)
+    metrics.BYTES_IN.inc(stored_size(written, keys))
     return written
 
 
