@@ -6,6 +6,8 @@ import hashlib
 import zlib
 
 import pytest
+from access import ALICE_CANONICAL, grants_of
+from encryption_kinds import customer, key_md5
 
 SYSTEM = {"ContentType": "text/x", "CacheControl": "no-cache", "ContentLanguage": "de", "ContentDisposition": "inline"}
 HOUR = datetime.timedelta(hours=1)
@@ -215,3 +217,60 @@ def test_a_multipart_object_becomes_one_in_one_piece(s3, bucket):
 def test_expected_owner_of_the_source(s3, bucket, source, refused):
     more = {"ExpectedSourceBucketOwner": "111111111111"}
     refused("AccessDenied", 403, s3.copy_object, Bucket=bucket, Key="copy", CopySource=source, **more)
+
+
+REPLACED = {
+    "CacheControl": "no-store",
+    "ContentDisposition": "attachment",
+    "ContentEncoding": "br",
+    "ContentLanguage": "fr",
+    "ContentType": "application/json",
+    "WebsiteRedirectLocation": "/elsewhere",
+    "Metadata": {"x": "y"},
+}
+
+
+@pytest.mark.parametrize("name", sorted(REPLACED))
+def test_each_of_the_replaced(s3, bucket, source, name):
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=source, MetadataDirective="REPLACE", **{name: REPLACED[name]})
+    head = s3.head_object(Bucket=bucket, Key="copy")
+    assert head[name] == REPLACED[name]
+    assert not [other for other in (*SYSTEM, "Metadata") if other not in (name, "ContentType", "Metadata") and other in head]
+
+
+@pytest.mark.parametrize(
+    ("name", "permission"),
+    [("GrantRead", "READ"), ("GrantReadACP", "READ_ACP"), ("GrantWriteACP", "WRITE_ACP"), ("GrantFullControl", "FULL_CONTROL")],
+)
+def test_grants(s3, bucket, source, refused, name, permission):
+    given = {"Bucket": bucket, "Key": "copy", "CopySource": source, name: f'id="{ALICE_CANONICAL}"'}
+    refused("AccessControlListNotSupported", 400, s3.copy_object, **given)
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    s3.copy_object(**given)
+    assert (ALICE_CANONICAL, permission) in grants_of(s3.get_object_acl(Bucket=bucket, Key="copy"))
+
+
+@pytest.mark.parametrize("directive", ["COPY", "EXCLUDE"])
+def test_annotations_of_which_there_are_none(s3, bucket, source, directive):
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource=source, AnnotationDirective=directive)
+    assert s3.list_object_annotations(Bucket=bucket, Key="copy")["AnnotationCount"] == 0
+
+
+def test_a_context_of_encryption(s3, bucket, source):
+    context = base64.b64encode(b'{"a":"b"}').decode()
+    given = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alpha", "SSEKMSEncryptionContext": context}
+    answer = s3.copy_object(Bucket=bucket, Key="copy", CopySource=source, **given)
+    assert answer["ServerSideEncryption"] == "aws:kms"
+    assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == b"copied"
+
+
+def test_a_key_of_the_client_with_its_md5(s3, bucket, refused):
+    key, other = bytes(range(32)), bytes(32)
+    s3.put_object(Bucket=bucket, Key="sealed", Body=b"sealed", **customer(key))
+    named = {"Bucket": bucket, "Key": "copy", "CopySource": {"Bucket": bucket, "Key": "sealed"}}
+    refused("InvalidRequest", 400, s3.copy_object, **named)
+    text = base64.b64encode(key).decode()
+    given = {"CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": text}
+    refused("InvalidArgument", 400, s3.copy_object, **named, **given, CopySourceSSECustomerKeyMD5=key_md5(other))
+    s3.copy_object(**named, **given, CopySourceSSECustomerKeyMD5=key_md5(key))
+    assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == b"sealed"

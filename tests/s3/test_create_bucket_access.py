@@ -51,3 +51,23 @@ def test_the_owner_s_own_acl(s3, new_name, acl):
 )
 def test_refused(raw, new_name, headers, code):
     assert raw.request("PUT", f"/{new_name()}", headers=headers).told == (400, code)
+
+
+@pytest.mark.parametrize(
+    ("name", "permission"),
+    [
+        *(("GrantRead", "READ"), ("GrantWrite", "WRITE"), ("GrantReadACP", "READ_ACP"), ("GrantWriteACP", "WRITE_ACP")),
+        ("GrantFullControl", "FULL_CONTROL"),
+    ],
+)
+def test_each_grant(s3, new_name, name, permission):
+    bucket = new_name()
+    s3.create_bucket(Bucket=bucket, ObjectOwnership="ObjectWriter", **{name: f'id="{ALICE_CANONICAL}"'})
+    assert grants_of(s3.get_bucket_acl(Bucket=bucket)) == [(ALICE_CANONICAL, permission)]
+
+
+def test_a_namespace(s3, new_name):
+    """There is one; to say so changes nothing."""
+    name = new_name()
+    s3.create_bucket(Bucket=name, BucketNamespace="global")
+    assert s3.head_bucket(Bucket=name)["ResponseMetadata"]["HTTPStatusCode"] == 200

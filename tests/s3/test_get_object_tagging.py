@@ -1,5 +1,8 @@
 """GetObjectTagging: the tags of an object and of its versions."""
 
+import pytest
+from access import ALICE_ACCOUNT, ROOT_ACCOUNT, policy, statement
+
 
 def tags(s3, bucket, **more):
     return {tag["Key"]: tag["Value"] for tag in s3.get_object_tagging(Bucket=bucket, Key="k", **more)["TagSet"]}
@@ -37,3 +40,42 @@ def test_of_versions(s3, versioned, refused):
     refused("MethodNotAllowed", 405, s3.get_object_tagging, Bucket=versioned, Key="k", VersionId=marker)
     s3.delete_object_tagging(Bucket=versioned, Key="k", VersionId=one)
     assert tags(s3, versioned, VersionId=one) == {}
+
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+@pytest.mark.parametrize(
+    ("given", "document"),
+    [
+        ("", "<TagSet></TagSet>"),
+        ("a=1", "<TagSet><Tag><Key>a</Key><Value>1</Value></Tag></TagSet>"),
+        ("a=%2B&b=", "<TagSet><Tag><Key>a</Key><Value>+</Value></Tag><Tag><Key>b</Key><Value></Value></Tag></TagSet>"),
+    ],
+)
+def test_the_document(raw, bucket, given, document):
+    raw.request("PUT", f"/{bucket}/k", headers={"x-amz-tagging": given} if given else {}, body=b"x")
+    answer = raw.request("GET", f"/{bucket}/k", "tagging")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/xml")
+    text = answer.body.decode().partition("\n")[2].replace("<TagSet/>", "<TagSet></TagSet>").replace("<Value/>", "<Value></Value>")
+    assert text == f'<Tagging xmlns="{NAMESPACE}">{document}</Tagging>'
+
+
+def test_of_nothing(s3, bucket, new_name, refused):
+    assert refused("NoSuchKey", 404, s3.get_object_tagging, Bucket=bucket, Key="none")["Key"] == "none"
+    refused("NoSuchBucket", 404, s3.get_object_tagging, Bucket=new_name(), Key="k")
+
+
+@pytest.mark.parametrize(("action", "with_version"), [("s3:GetObjectTagging", False), ("s3:GetObjectVersionTagging", True)])
+def test_the_permission(s3, alice, anonymous, versioned, refused, action, with_version):
+    named = {"Bucket": versioned, "Key": "k"}
+    version = s3.put_object(**named, Body=b"x", Tagging="a=1")["VersionId"]
+    forms = {False: {}, True: {"VersionId": version}}
+    refused("AccessDenied", 403, alice.get_object_tagging, **named, **forms[with_version])
+    assert anonymous.request("GET", f"/{versioned}/k", "tagging").told == (403, "AccessDenied")
+    refused("AccessDenied", 403, s3.get_object_tagging, **named, ExpectedBucketOwner=ALICE_ACCOUNT)
+    one = {"Principal": {"AWS": ALICE_ACCOUNT}}
+    s3.put_bucket_policy(Bucket=versioned, Policy=policy(statement(versioned, Action=action, **one)))
+    refused("AccessDenied", 403, alice.get_object_tagging, **named, **forms[not with_version])
+    answer = alice.get_object_tagging(**named, **forms[with_version], ExpectedBucketOwner=ROOT_ACCOUNT)
+    assert answer["TagSet"] == [{"Key": "a", "Value": "1"}]

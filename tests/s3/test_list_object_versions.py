@@ -4,6 +4,7 @@ import itertools
 import random
 
 import pytest
+from access import ALICE_ACCOUNT, policy, statement
 
 
 def enable(s3, bucket):
@@ -172,3 +173,20 @@ def test_prefixes_of_deleted_keys_stay_in_versions_only(s3, versioned):
     s3.delete_object(Bucket=versioned, Key="d/1")
     assert "CommonPrefixes" not in s3.list_objects_v2(Bucket=versioned, Delimiter="/")
     assert s3.list_object_versions(Bucket=versioned, Delimiter="/")["CommonPrefixes"] == [{"Prefix": "d/"}]
+
+
+def test_optional_attributes(s3, history):
+    name, rows = history
+    answer = s3.list_object_versions(Bucket=name, OptionalObjectAttributes=["RestoreStatus"])
+    assert len(answer["Versions"]) + len(answer["DeleteMarkers"]) == len(rows)
+
+
+def test_the_permission(s3, alice, anonymous, versioned, refused):
+    s3.put_object(Bucket=versioned, Key="k", Body=b"x")
+    refused("AccessDenied", 403, alice.list_object_versions, Bucket=versioned)
+    assert anonymous.request("GET", f"/{versioned}", "versions").told == (403, "AccessDenied")
+    named = {"Principal": {"AWS": ALICE_ACCOUNT}, "Resource": f"arn:aws:s3:::{versioned}"}
+    s3.put_bucket_policy(Bucket=versioned, Policy=policy(statement(versioned, Action="s3:ListBucket", **named)))
+    refused("AccessDenied", 403, alice.list_object_versions, Bucket=versioned)
+    s3.put_bucket_policy(Bucket=versioned, Policy=policy(statement(versioned, Action="s3:ListBucketVersions", **named)))
+    assert len(alice.list_object_versions(Bucket=versioned)["Versions"]) == 1

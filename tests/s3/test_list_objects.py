@@ -106,3 +106,8 @@ def test_encoding_type(raw, place):
 def test_of_no_bucket(s3, refused, new_name):
     for call in (s3.list_objects, s3.list_objects_v2, s3.list_object_versions, s3.list_multipart_uploads):
         refused("NoSuchBucket", 404, call, Bucket=new_name())
+
+
+@pytest.mark.parametrize("more", [{"OptionalObjectAttributes": ["RestoreStatus"]}, {"RequestPayer": "requester"}])
+def test_further_parameters(s3, place, more):
+    assert keys(s3.list_objects(Bucket=place, **more)) == KEYS

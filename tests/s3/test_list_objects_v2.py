@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from access import ALICE_ACCOUNT, ROOT_ACCOUNT, policy, statement
 
 KEYS = ["a", "a+1/x", "a/1", "a/2", "b", "c d", "photos/2026/1", "photos/2026/2", "photos/x", "ä"]
 
@@ -137,3 +138,50 @@ def test_more_than_a_page(s3, raw, bucket):
     objects = [{"Key": key} for key in names[:1000]]
     assert len(s3.delete_objects(Bucket=bucket, Delete={"Objects": objects})["Deleted"]) == 1000
     assert keys(s3.list_objects_v2(Bucket=bucket)) == names[1000:]
+
+
+def test_encoding_by_hand(s3, raw, bucket):
+    for key in ("a b", "a+b", "ä", "<&>"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    answer = raw.request("GET", f"/{bucket}", "list-type=2&encoding-type=url&start-after=%20")
+    found = [element.findtext("Key") for element in answer.xml.findall("Contents")]
+    assert found == ["%3C%26%3E", "a%20b", "a%2Bb", "%C3%A4"]
+    assert (answer.xml.findtext("EncodingType"), answer.xml.findtext("StartAfter")) == ("url", "%20")
+    plain = raw.request("GET", f"/{bucket}", "list-type=2")
+    assert [element.findtext("Key") for element in plain.xml.findall("Contents")] == ["<&>", "a b", "a+b", "ä"]
+    assert plain.xml.find("EncodingType") is None
+
+
+@pytest.mark.parametrize("more", [{"OptionalObjectAttributes": ["RestoreStatus"]}, {"ExpectedBucketOwner": ROOT_ACCOUNT}])
+def test_further_parameters(s3, place, more):
+    assert keys(s3.list_objects_v2(Bucket=place, **more)) == KEYS
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9, 10, 11])
+@pytest.mark.parametrize("delimiter", ["", "/"])
+def test_pages(s3, place, size, delimiter):
+    whole = s3.list_objects_v2(Bucket=place, Delimiter=delimiter)
+    found, common, more = [], [], {}
+    while True:
+        page = s3.list_objects_v2(Bucket=place, MaxKeys=size, Delimiter=delimiter, **more)
+        assert page["KeyCount"] == len(keys(page)) + len(prefixes(page)) <= size
+        found += keys(page)
+        common += prefixes(page)
+        if not page["IsTruncated"]:
+            break
+        more = {"ContinuationToken": page["NextContinuationToken"]}
+    assert (found, common) == (keys(whole), prefixes(whole))
+
+
+def test_the_permission(s3, alice, anonymous, bucket, refused):
+    for key in ("open/a", "shut/b"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"x")
+    refused("AccessDenied", 403, alice.list_objects_v2, Bucket=bucket)
+    assert anonymous.request("GET", f"/{bucket}", "list-type=2").told == (403, "AccessDenied")
+    named = {"Principal": {"AWS": ALICE_ACCOUNT}, "Action": "s3:ListBucket", "Resource": f"arn:aws:s3:::{bucket}"}
+    condition = {"StringLike": {"s3:prefix": "open/*"}, "NumericLessThanEquals": {"s3:max-keys": "10"}}
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(statement(bucket, **named, Condition=condition)))
+    assert keys(alice.list_objects_v2(Bucket=bucket, Prefix="open/", MaxKeys=10)) == ["open/a"]
+    refused("AccessDenied", 403, alice.list_objects_v2, Bucket=bucket, Prefix="open/", MaxKeys=11)
+    refused("AccessDenied", 403, alice.list_objects_v2, Bucket=bucket, Prefix="shut/", MaxKeys=10)
+    refused("AccessDenied", 403, alice.list_objects_v2, Bucket=bucket, MaxKeys=10)

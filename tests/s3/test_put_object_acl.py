@@ -156,3 +156,9 @@ def test_a_grantee_of_write_sets_the_acl_of_what_it_writes(s3, alice, free):
     s3.put_bucket_acl(Bucket=free, GrantWrite=f'id="{ALICE_CANONICAL}"')
     alice.put_object(Bucket=free, Key="new", Body=b"x", ACL="bucket-owner-full-control")
     assert s3.get_object(Bucket=free, Key="new")["Body"].read() == b"x"
+
+
+def test_a_grant_of_writing(s3, free):
+    """S3 takes it, and it means nothing for an object."""
+    s3.put_object_acl(Bucket=free, Key="k", GrantWrite=f'id="{ALICE_CANONICAL}"')
+    assert grants_of(s3.get_object_acl(Bucket=free, Key="k")) == [(ALICE_CANONICAL, "WRITE")]

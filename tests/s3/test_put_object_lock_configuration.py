@@ -131,3 +131,10 @@ def test_another_account(alice, lockable, refused):
         "AccessDenied", 403, alice.put_object_lock_configuration,
         Bucket=lockable, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"},
     )  # fmt: skip
+
+
+def test_a_token_is_not_needed(s3, versioned):
+    """AWS once gave tokens to turn object lock on for a bucket that was there."""
+    wanted = {"ObjectLockEnabled": "Enabled"}
+    s3.put_object_lock_configuration(Bucket=versioned, ObjectLockConfiguration=wanted, Token="token")
+    assert told(s3, versioned) == wanted

@@ -1,10 +1,15 @@
 """UploadPartCopy: parts made of objects and of ranges of them."""
 
+import base64
+import datetime
 import hashlib
 
 import pytest
+from access import ALICE_ACCOUNT, ROOT_ACCOUNT
+from encryption_kinds import customer, key_md5
 
 PART_BYTES = 5 << 20
+HOUR = datetime.timedelta(hours=1)
 BODY = bytes(range(256)) * 24_000  # 6,144,000 bytes
 
 
@@ -102,3 +107,40 @@ def test_checksums_of_copied_parts(s3, bucket):
     assert result["ChecksumCRC32C"] == "4waSgw=="
     parts = [{"PartNumber": 1, "ETag": result["ETag"], "ChecksumCRC32C": result["ChecksumCRC32C"]}]
     assert s3.complete_multipart_upload(**named, MultipartUpload={"Parts": parts})["ChecksumType"] == "COMPOSITE"
+
+
+def test_conditions_of_time(s3, upload, refused):
+    modified = s3.head_object(Bucket=upload["Bucket"], Key="source")["LastModified"]
+    arguments = {**upload, "PartNumber": 1, "CopySource": source(upload)}
+    refused("PreconditionFailed", 412, s3.upload_part_copy, **arguments, CopySourceIfModifiedSince=modified)
+    refused("PreconditionFailed", 412, s3.upload_part_copy, **arguments, CopySourceIfUnmodifiedSince=modified - HOUR)
+    assert "Parts" not in s3.list_parts(**upload)
+    s3.upload_part_copy(**arguments, CopySourceIfModifiedSince=modified - HOUR)
+    s3.upload_part_copy(**arguments, CopySourceIfUnmodifiedSince=modified)
+
+
+def test_the_expected_owners(s3, upload, refused):
+    arguments = {**upload, "PartNumber": 1, "CopySource": source(upload)}
+    for name in ("ExpectedBucketOwner", "ExpectedSourceBucketOwner"):
+        refused("AccessDenied", 403, s3.upload_part_copy, **arguments, **{name: ALICE_ACCOUNT})
+    assert "Parts" not in s3.list_parts(**upload)
+    s3.upload_part_copy(
+        **arguments, ExpectedBucketOwner=ROOT_ACCOUNT, ExpectedSourceBucketOwner=ROOT_ACCOUNT, RequestPayer="requester"
+    )
+
+
+def test_keys_of_the_client_with_their_md5(s3, bucket, refused):
+    key, other = bytes(range(32)), bytes(32)
+    s3.put_object(Bucket=bucket, Key="source", Body=b"sealed", **customer(key))
+    made = s3.create_multipart_upload(Bucket=bucket, Key="k", **customer(other))
+    named = {"Bucket": bucket, "Key": "k", "UploadId": made["UploadId"], "PartNumber": 1, "CopySource": f"{bucket}/source"}
+    texts = [base64.b64encode(one).decode() for one in (key, other)]
+    given = {
+        "CopySourceSSECustomerAlgorithm": "AES256", "CopySourceSSECustomerKey": texts[0],
+        "SSECustomerAlgorithm": "AES256", "SSECustomerKey": texts[1],
+    }
+    digests = {"CopySourceSSECustomerKeyMD5": key_md5(key), "SSECustomerKeyMD5": key_md5(other)}
+    for name in digests:
+        refused("InvalidArgument", 400, s3.upload_part_copy, **named, **given, **{**digests, name: key_md5(b"no" * 16)})
+    answer = s3.upload_part_copy(**named, **given, **digests)
+    assert answer["SSECustomerKeyMD5"] == key_md5(other)
