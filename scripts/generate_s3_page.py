@@ -140,7 +140,8 @@ def names(parameters: list[str]) -> str:
 
 def section(operation: Operation, results: dict[str, Any]) -> str:
     given, others = given_and_not(operation.name, results)
-    versioned = f", of a version `{operation.versioned_action}`" if operation.versioned_action else ""
+    other = operation.versioned_action not in ("", operation.action)
+    versioned = f", of a version `{operation.versioned_action}`" if other else ""
     lines = [f"### {operation.name}", ""]
     lines += [f"* {support_of(operation.name)}{', deprecated' if operation.deprecated else ''}; `{operation.action}`{versioned}"]
     lines += [f"* here: {DEPARTURES[operation.name]}"] if operation.name in DEPARTURES else []

@@ -4,6 +4,7 @@ import pytest
 from access import ALICE_ACCOUNT, ROOT_ACCOUNT, policy, statement
 
 NAME = {"AnnotationName": "note"}
+ETAG = {"ObjectIfMatch": '"9dd4e461268c8034f5c8564e155c67a6"'}
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def test_of_versions(s3, versioned, refused):
     refused("MethodNotAllowed", 405, s3.delete_object_annotation, **named, VersionId=marker)
 
 
-@pytest.mark.parametrize("more", [{"RequestPayer": "requester"}, {"ExpectedBucketOwner": ROOT_ACCOUNT}])
+@pytest.mark.parametrize("more", [{"RequestPayer": "requester"}, {"ExpectedBucketOwner": ROOT_ACCOUNT}, ETAG])
 def test_further_parameters(s3, target, more):
     assert s3.delete_object_annotation(**target, **NAME, **more)["ObjectVersionId"] == "null"
 

@@ -2,6 +2,7 @@
 
 import pytest
 from access import ALICE_ACCOUNT, ROOT_ACCOUNT, policy, statement
+from checksum_values import DIGESTS, value
 
 NAME = {"AnnotationName": "note"}
 TEXT = {"AnnotationPayload": b"text"}
@@ -52,6 +53,8 @@ def test_of_versions(s3, versioned, refused):
     "more",
     [
         *({"ChecksumAlgorithm": name} for name in ("CRC32", "SHA256")),
+        *({f"Checksum{name}": value(name, b"text")} for name in sorted(DIGESTS)),
+        {"ContentMD5": value("MD5", b"text")},
         {"ObjectIfMatch": '"9dd4e461268c8034f5c8564e155c67a6"'},
         {"RequestPayer": "requester"},
         {"ExpectedBucketOwner": ROOT_ACCOUNT},

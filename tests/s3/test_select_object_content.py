@@ -31,6 +31,7 @@ def target(s3, bucket):
         {"RequestProgress": {"Enabled": True}},
         {"ScanRange": {"Start": 0, "End": 2}},
         {"ExpectedBucketOwner": ROOT_ACCOUNT},
+        {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="},
     ],
     ids=str,
 )
