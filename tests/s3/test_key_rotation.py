@@ -17,23 +17,24 @@ from dev_server import DevServer
 from encryption_kinds import ENCRYPTED, KINDS, arn, shown
 from inside_store import digests_of_volumes, inside, records
 
+KNOWN_SECONDS = 5.0  # within this every gateway knows that a key is disabled
 PATIENCE_SECONDS = 30.0  # a loaded machine; changes of keys are known after 5 s
 BUCKET = "rotated"
 PART = 5 << 20
-MANY = 700  # objects of the pass that is killed: half a second of work at least
+MANY = 400  # objects of the pass that is killed: half a second of work at least
 SEALED_BY_KEYS = [kind for kind in ENCRYPTED if kind != "SSE-C"]
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    directory = tmp_path_factory.mktemp("rotation")
-    with DevServer(directory, workers=2, environment={"DOLMEN_KMS_KEYS": "alpha,beta"}) as server:
+@pytest.fixture
+def store(tmp_path):
+    """One for each test: keys that one has rotated are not what another expects."""
+    with DevServer(tmp_path, workers=2, environment={"DOLMEN_KMS_KEYS": "alpha,beta"}) as server:
         yield server
         told = [line for line in server.output().splitlines() if " error " in line or "unexpected" in line]
         assert not told, told[:5]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def client(store):
     made = store.client()
     made.create_bucket(Bucket=BUCKET)
@@ -86,7 +87,7 @@ class Objects:
             self.read(key)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def objects(client):
     made = Objects(client)
     for kind in KINDS:
@@ -139,7 +140,7 @@ def test_a_rotation_while_objects_are_written_and_read(store, objects):
 
 def test_a_disabled_key_is_refused_by_name_until_it_is_enabled(store, objects):
     clients = [store.client() for _ in range(8)]  # their connections are spread over both gateways
-    assert kms(store, "disable", "alpha") == {"name": "alpha", "version": 3, "enabled": False}
+    assert kms(store, "disable", "alpha") == {"name": "alpha", "version": 1, "enabled": False}
 
     def refused(call, **arguments):
         try:
@@ -158,6 +159,7 @@ def test_a_disabled_key_is_refused_by_name_until_it_is_enabled(store, objects):
             time.sleep(0.2)
 
     everywhere(True)
+    time.sleep(KNOWN_SECONDS)  # a new connection may lead to a gateway that was not asked yet
     write = KINDS["SSE-KMS"].write
     name = {"Bucket": BUCKET, "Key": "new"}
     for one in clients:
@@ -174,6 +176,7 @@ def test_a_disabled_key_is_refused_by_name_until_it_is_enabled(store, objects):
     objects.read_all()
 
 
+@pytest.mark.campaign
 def test_a_pass_that_is_killed_goes_on(store, client):
     client.create_bucket(Bucket="many")
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -229,6 +232,8 @@ def test_a_new_cluster_key_touches_no_data(store, objects):
 
 
 def test_after_a_restart_the_new_cluster_key_is_enough(store, objects):
+    kms(store, "rotate-cluster-key")
+    kms(store, "rotate-cluster-key", "--drop-old")
     assert store.stop() == 0
     disks = digests_of_volumes(store)
     store.start()
@@ -243,13 +248,13 @@ def test_after_a_restart_the_new_cluster_key_is_enough(store, objects):
 def test_the_metadata_may_not_be_used_without_the_right_keyring(store, objects, tmp_path):
     """Somebody runs it with the keyring of another store: nothing is changed, and it is told."""
     other = tmp_path / "other.key"
-    other.write_text((store.data / "encryption.key").read_text().replace("key-2", "stranger"))
+    other.write_text((store.data / "encryption.key").read_text().replace("key-1", "stranger"))
     where = ["--metadata", f"embedded:{store.data}/metadata/metadata.sqlite", "--encryption-key-file", str(other)]
     for action in (["rewrap"], ["rotate-cluster-key"]):
         line = [sys.executable, "-m", "dolmen.cli", "kms", *action, *where]
         done = subprocess.run(line, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.startswith("dolmen kms: ")
-        assert "key-2" in done.stderr
+        assert "key-1" in done.stderr
     assert len(other.read_text().splitlines()) == 1
     objects.read_all()

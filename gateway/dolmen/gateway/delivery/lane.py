@@ -77,6 +77,8 @@ class Lane:
         self._paused_until = 0.0
         self._running: set[asyncio.Task[None]] = set()
         self._gone: list[Message] = []  # sent or given up: to be removed from the queue
+        # Ids of events whose writing to the queue failed, which may have come after its effect: in the window, or to come again.
+        self._uncertain: set[bytes] = set()
         self._behind = True  # there may be messages in the queue beyond the window
         self._cursor = ""  # up to here the queue was read
         self._lock = asyncio.Lock()  # between writing to the queue and reading from it
@@ -122,12 +124,13 @@ class Lane:
         self._wake.set()
 
     async def _write(self, messages: list[Message]) -> None:
+        ids = {message.event_id for message in messages}
+        self._uncertain |= ids
         await self._queue.write(messages)
+        self._uncertain -= ids
         self._stored_count += len(messages)
         for message in messages:
             message.stored = True
-            if message.done:  # it went while it was written
-                self._gone.append(message)
             self._forget_event(message)
 
     def _forget_event(self, message: Message) -> None:
@@ -203,7 +206,8 @@ class Lane:
                 gone = list(self._gone)  # it stays listed until it is removed: what is read meanwhile is compared with it
                 await self._queue.remove(gone)
                 del self._gone[: len(gone)]
-            self._stored_count = max(self._stored_count - len(gone), 0)
+            self._uncertain -= {message.event_id for message in gone}
+            self._stored_count = max(self._stored_count - sum(message.stored for message in gone), 0)
         slow = [one for one in self._known.values() if one.in_inbox and now - one.loaded_seconds >= SETTLE_SECONDS]
         if slow:
             async with self._lock:
@@ -315,7 +319,7 @@ class Lane:
             self._ready.append(message.order)
         else:
             del self._chains[message.order]
-        if message.stored:
+        if message.stored or message.event_id in self._uncertain:
             self._gone.append(message)
         self._forget_event(message)
 
