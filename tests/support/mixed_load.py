@@ -70,7 +70,11 @@ class Client(threading.Thread):
     def _expected(error: Exception) -> bool:
         """While the store dies: no connection, a broken one, or 503."""
         if isinstance(error, botocore.exceptions.ClientError):
-            return error.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+            told = error.response["ResponseMetadata"]
+            # botocore makes an error of the status alone when the connection broke before the document that was announced.
+            is_broken = error.response["Error"]["Code"] == str(told["HTTPStatusCode"])
+            announced = told["HTTPHeaders"].get("content-length", "0") != "0"
+            return told["HTTPStatusCode"] == 503 or (is_broken and announced)
         return True
 
     def _settle(self, key: Key, outcome: str | None) -> None:
