@@ -10,10 +10,11 @@ from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.auth.accounts import Account, stored_bucket_name
 from dolmen.gateway.auth.facts import RequestFacts
 from dolmen.gateway.auth.principal import ANONYMOUS, Credential, Principal
-from dolmen.gateway.auth.sigv4 import Claimed, Signed, SignedRequest, claim_request, verify
+from dolmen.gateway.auth.sigv4 import Signed, SignedRequest, claim_request, verify
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.request import Request
+from dolmen.gateway.iam.wire import FORM_BYTES_MAX
 from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.permissions import arn_of
 from dolmen.gateway.s3.fault import S3Fault
@@ -24,7 +25,6 @@ S3 = "s3"
 QUERY_SERVICES = ("iam", "sts")
 OF_ROOT = (S3, *QUERY_SERVICES)  # what a request without a bucket may be signed for
 OF_BUCKET = (S3,)
-QUERY_BODY_BYTES_MAX = 1 << 20  # of IAM and STS requests: AWS's largest is a policy of some 130 KB, percent-encoded
 
 
 @dataclass(slots=True)
@@ -65,15 +65,12 @@ class Admission:
         claimed = claim_request(signed_request, services.clock.now_us(), services.region, scopes, sigv2=services.sigv2)
         if claimed is None:
             return Asked()
-        credential = await self._credential_of(claimed)
+        credential = await self.credential(claimed.access_key_id, claimed.security_token)
         if claimed.service == S3:
             return Asked(verify(signed_request, claimed, credential.secret), credential.principal)
-        body = await Body(request, None, for_object=False).read(QUERY_BODY_BYTES_MAX)
+        body = await Body(request, None, for_object=False).read(FORM_BYTES_MAX)
         signed = verify(signed_request, claimed, credential.secret, hashlib.sha256(body).hexdigest())
         return Asked(signed, credential.principal, body)
-
-    async def _credential_of(self, claimed: Claimed) -> Credential:
-        return await self.credential(claimed.access_key_id, claimed.security_token)
 
     async def credential(self, access_key_id: str, security_token: str) -> Credential:
         """Raises InvalidAccessKeyId, InvalidToken, ExpiredToken."""

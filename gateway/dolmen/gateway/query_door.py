@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import parse_qsl
 
-from dolmen.gateway.admission import QUERY_BODY_BYTES_MAX, QUERY_SERVICES, Admission, Asked
+from dolmen.gateway.admission import QUERY_SERVICES, Admission, Asked
 from dolmen.gateway.http.body import Body
 from dolmen.gateway.http.request import Request
 from dolmen.gateway.iam.query import refuse, serve
-from dolmen.gateway.iam.wire import PARAMETERS_MAX
+from dolmen.gateway.iam.wire import FORM_BYTES_MAX, PARAMETERS_MAX
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.render import Response
 from dolmen.gateway.services import Services
@@ -35,7 +35,7 @@ async def serve_query(services: Services, admission: Admission, request: Request
         raise S3Fault("MethodNotAllowed", fields=(("Method", request.method), ("ResourceType", "SERVICE")))
     body = asked.body
     if body is None:
-        body = await Body(request, None, for_object=False).read(QUERY_BODY_BYTES_MAX)
+        body = await Body(request, None, for_object=False).read(FORM_BYTES_MAX)
     parameters = dict(request.query)
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=PARAMETERS_MAX)

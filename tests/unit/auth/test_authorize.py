@@ -18,7 +18,7 @@ from dolmen.gateway.auth.authorize import (
 from dolmen.gateway.auth.facts import RequestFacts
 from dolmen.gateway.auth.policy.context import Context
 from dolmen.gateway.auth.policy.document import parse_policy
-from dolmen.gateway.auth.policy.evaluate import trust_allows
+from dolmen.gateway.auth.policy.evaluate import evaluate_for
 from dolmen.gateway.auth.policy.principals import Caller
 from dolmen.gateway.auth.principal import ANONYMOUS, Principal, root_principal
 
@@ -489,7 +489,8 @@ def test_actions_without_a_bucket(principal, expected):
 def test_trust(statement, caller, expected):
     text = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole", **statement}]})
     policy = parse_policy(text, kind="trust")
-    assert trust_allows(policy, caller, "sts:AssumeRole", {"id.example:sub": ("x",)}) is expected
+    found = evaluate_for(policy, caller, "sts:assumerole", (), {"id.example:sub": ("x",)})
+    assert (found.denied_by is None and found.allowed_by is not None) is expected
 
 
 # -- namespaces ------------------------------------------------------------------------------------------------------------------

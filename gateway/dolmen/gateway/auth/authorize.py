@@ -24,7 +24,6 @@ from dolmen.gateway.auth.policy.principals import Naming
 from dolmen.gateway.auth.principal import ANONYMOUS, ROOT, Principal
 
 ENFORCED = "BucketOwnerEnforced"  # ACLs are disabled
-PREFERRED = "BucketOwnerPreferred"
 WRITER = "ObjectWriter"
 
 

@@ -18,7 +18,6 @@ from dolmen.gateway.s3.model.inputs_generated import LoggingEnabled, TargetObjec
 ABSENT = "-"
 # Who delivers logs, as AWS's log-delivery group appears in the logs of a target bucket that is logged itself.
 LOG_DELIVERY_CANONICAL_ID = "3272ee65a908a7677109fedda345db8d9554ba26398b2ca10581de88777e2b61"
-LOG_DELIVERY_GROUP = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 BATCH_DELETE = "BATCH.DELETE.OBJECT"  # one line for each key of DeleteObjects, beside the line of the request
 COPY_SOURCE = {"CopyObject": "REST.COPY.OBJECT_GET", "UploadPartCopy": "REST.COPY.PART_GET"}  # the line of the source's bucket
 EVENT_TIME, DELIVERY_TIME = "EventTime", "DeliveryTime"

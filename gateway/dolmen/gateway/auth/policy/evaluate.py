@@ -93,7 +93,3 @@ def _naming(statement: Statement, caller: Caller) -> Naming:
     return Naming.NOT
 
 
-def trust_allows(policy: Policy, caller: Caller, action: str, values: Values) -> bool:
-    """Whether a role's trust policy lets the caller assume it. ``action``: sts:AssumeRole ..."""
-    found = evaluate_for(policy, caller, action.lower(), (), values)
-    return found.denied_by is None and found.allowed_by is not None
