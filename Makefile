@@ -8,16 +8,18 @@ ARGS ?=
 RUNTIME := $(VENV_DIR)/.installed-runtime
 DEVELOP := $(VENV_DIR)/.installed-develop
 TOOLS := $(VENV_DIR)/.installed-test-tools
+CASSANDRA_TOOLS := $(VENV_DIR)/.installed-cassandra-tools
 PINS := pyproject.toml constraints.txt scripts/install.sh
 RECORD := .cache/s3-results
 
 # What the campaign does more of than the test suite; the code is the same.
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
-.PHONY: help install run test clients clients-all test-clients check campaign bench generate compatibility lock clean
+.PHONY: help install run test cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign \
+	bench generate compatibility lock clean
 
 help:  ## what there is
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 23
 
 $(RUNTIME): $(PINS)
 	@scripts/install.sh "$(VENV_DIR)" gateway,datanode,cli
@@ -37,8 +39,21 @@ $(TOOLS): scripts/install_test_tools.sh
 	@scripts/install_test_tools.sh
 	@touch $@
 
-test: $(DEVELOP) $(TOOLS) clients  ## the whole test suite, one worker for each core
+$(CASSANDRA_TOOLS): scripts/install_cassandra_tools.sh scripts/cassandra/cassandra_jars.py $(RUNTIME)
+	@scripts/install_cassandra_tools.sh
+	@$(VENV_DIR)/bin/python scripts/cassandra fetch
+	@touch $@
+
+cassandra-tools: $(CASSANDRA_TOOLS)  ## Java 17, Maven and the jars of Cassandra, once
+
+cassandra: cassandra-tools  ## a real Cassandra on 127.0.0.1:9042; ARGS="--nodes 3" for three
+	@$(VENV_DIR)/bin/python scripts/cassandra start $(ARGS)
+
+test: $(DEVELOP) $(TOOLS) cassandra-tools clients  ## the whole test suite, one worker for each core
 	$(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q $(ARGS)
+
+test-cassandra-faults: $(DEVELOP) cassandra-tools  ## clusters of three Cassandra nodes that are killed, paused and started again
+	$(VENV_DIR)/bin/pytest -q -m cassandra_cluster $(ARGS)
 
 clients: $(DEVELOP)
 	@$(VENV_DIR)/bin/python scripts/install_clients.py
@@ -73,5 +88,6 @@ lock:  ## resolve constraints.txt again from pyproject.toml
 	@scripts/lock.sh
 
 clean:  ## remove everything built; ./data stays
+	@[ ! -f .cache/cassandra/cluster.json ] || python3 scripts/cassandra stop
 	rm -rf "$(VENV_DIR)" .cache build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './data/*' -prune -exec rm -rf {} +

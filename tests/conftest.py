@@ -6,6 +6,7 @@ import os
 import pytest
 from dev_server import DOMAIN, DevServer
 
+pytest_plugins = ["cassandra_plugin"]
 _NUMBERS = itertools.count()
 
 

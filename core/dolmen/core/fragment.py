@@ -24,6 +24,10 @@ class FragmentMeta(msgspec.Struct, frozen=True, array_like=True):
     key: bytes  # the key when it is at most KEY_INLINE_BYTES_MAX long, else empty
     part_number: int = 0  # 0 for a plain PUT
     write_id: bytes = b""  # 16 bytes shared by all stripes of one upload attempt (the intent's id)
+    description: bytes = b""  # of the object, opaque here; in stripe ordinal 0 only, at most DESCRIPTION_BYTES_MAX
 
 
 KEY_INLINE_BYTES_MAX = 512  # longer keys are found by their hash; keeps the record's header in one 4 KiB page
+# The header of a fragment of 1 MiB with a key and a description of full length still is one page: what a small object
+# costs on its disks does not change. (Headers may have more pages; only their number would rise.)
+DESCRIPTION_BYTES_MAX = 3072

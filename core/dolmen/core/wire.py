@@ -64,6 +64,10 @@ class MessageKind(enum.IntEnum):
     STAT = 21
     STAT_REPLY = 22
     PING = 23  # answered by OK from the event loop, whatever the disks do
+    METAS = 24
+    METAS_REPLY = 25
+    GET_MAP = 26
+    GET_MAP_REPLY = 27
 
 
 class ErrorCode(enum.IntEnum):
@@ -164,6 +168,21 @@ class InventoryReply(msgspec.Struct, frozen=True, array_like=True):
     complete: bool  # False: more follow
 
 
+class Metas(msgspec.Struct, frozen=True, array_like=True):
+    """As ``Inventory``, with what every fragment says of itself, read from the disk: for a rebuild of metadata."""
+
+    disk: str
+    pg: int
+    after: bytes
+    limit: int  # METAS_LIMIT_MAX at most
+
+
+class MetasReply(msgspec.Struct, frozen=True, array_like=True):
+    # (stripe id, slot, fragment length, meta); None when the header cannot be read or is another fragment's
+    fragments: tuple[tuple[bytes, int, int, FragmentMeta | None], ...]
+    complete: bool  # False: more follow
+
+
 class Stat(msgspec.Struct, frozen=True, array_like=True):
     """Is this fragment here, and whole when ``verify``: then its bytes are read and summed."""
 
@@ -206,6 +225,14 @@ class StatusReply(msgspec.Struct, frozen=True):
     disks: tuple[DiskStatus, ...]
 
 
+class GetMap(msgspec.Struct, frozen=True, array_like=True):
+    """The cluster map that this datanode holds: for when there is no metadata store to ask."""
+
+
+class GetMapReply(msgspec.Struct, frozen=True, array_like=True):
+    cluster_map: bytes  # JSON; empty when it holds none
+
+
 class PushMap(msgspec.Struct, frozen=True, array_like=True):
     """The JSON of a ClusterMap; an older epoch than the one held is ignored. Answered by OK."""
 
@@ -213,6 +240,7 @@ class PushMap(msgspec.Struct, frozen=True, array_like=True):
 
 
 INVENTORY_LIMIT_MAX: Final = 8192  # ~40 bytes each: a reply stays far below HEADER_BYTES_MAX
+METAS_LIMIT_MAX: Final = 64  # one read of a page each, in the event loop of the datanode: a millisecond or two of a warm disk
 TRASH_FRAGMENTS_MAX: Final = 8192
 
 _encoder = msgspec.msgpack.Encoder()

@@ -122,6 +122,8 @@ _REPLIES: dict[int, msgspec.msgpack.Decoder[msgspec.Struct]] = {
         (MessageKind.INVENTORY_REPLY, wire.InventoryReply),
         (MessageKind.STATUS_REPLY, wire.StatusReply),
         (MessageKind.STAT_REPLY, wire.StatReply),
+        (MessageKind.METAS_REPLY, wire.MetasReply),
+        (MessageKind.GET_MAP_REPLY, wire.GetMapReply),
     )
 }
 
@@ -401,6 +403,11 @@ class DatanodeClient:
         header = wire.Inventory(disk.uuid, pg, after, limit)
         return cast("wire.InventoryReply", await self._peer(disk.address).request(MessageKind.INVENTORY, header))
 
+    async def metas(self, disk: Disk, pg: int, after: bytes, limit: int) -> wire.MetasReply:
+        """As ``inventory``, with what the fragments say of themselves; at most ``wire.METAS_LIMIT_MAX``."""
+        header = wire.Metas(disk.uuid, pg, after, limit)
+        return cast("wire.MetasReply", await self._peer(disk.address).request(MessageKind.METAS, header))
+
     async def stat(self, disk: Disk, stripe_id: bytes, slot: int, verify: bool) -> wire.StatReply:
         """Is the fragment there (and whole, when ``verify``)."""
         header = wire.Stat(disk.uuid, stripe_id, slot, verify)
@@ -409,6 +416,11 @@ class DatanodeClient:
     async def status(self, address: str) -> wire.StatusReply:
         """What a datanode says of its disks."""
         return cast("wire.StatusReply", await self._peer(address).request(MessageKind.STATUS, wire.StatusRequest()))
+
+    async def get_map(self, address: str) -> bytes:
+        """The JSON of the cluster map that a datanode holds; empty when it holds none."""
+        reply = await self._peer(address).request(MessageKind.GET_MAP, wire.GetMap())
+        return cast("wire.GetMapReply", reply).cluster_map
 
     async def push_map(self, address: str, raw: bytes) -> None:
         """Hand a cluster map to a datanode."""

@@ -273,6 +273,17 @@ class Disk:
         found, complete = self._index.inventory(pg, after, limit)
         return wire.InventoryReply(tuple(found), complete)
 
+    def metas(self, pg: int, after: bytes, limit: int) -> wire.MetasReply:
+        """As ``inventory``, with what each fragment's header says; a header that cannot be read is told as None."""
+        found, complete = self._index.inventory(pg, after, limit)
+        return wire.MetasReply(tuple([(*each, self._meta_of(each[0], each[1])) for each in found]), complete)
+
+    def _meta_of(self, stripe_id: bytes, slot: int) -> FragmentMeta | None:
+        try:
+            return self._found(stripe_id, slot)[1].meta
+        except Refused:  # counted and logged where it was found
+            return None
+
     @property
     def fragments(self) -> int:
         return len(self._index)

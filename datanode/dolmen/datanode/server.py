@@ -21,8 +21,8 @@ from typing_extensions import Buffer
 from dolmen.core import wire
 from dolmen.core.address import enlarge_buffers
 from dolmen.core.checksums import block_crcs
-from dolmen.core.cluster_map import ClusterMap, decode_map
-from dolmen.core.fragment import FragmentMeta
+from dolmen.core.cluster_map import ClusterMap, decode_map, encode_map
+from dolmen.core.fragment import DESCRIPTION_BYTES_MAX, FragmentMeta
 from dolmen.core.frames import HEADER_BYTES_MAX_EARLY, FrameReader
 from dolmen.core.telemetry.log import get_logger
 from dolmen.core.wire import ErrorCode, MessageKind
@@ -229,6 +229,8 @@ _REQUESTS: dict[int, msgspec.msgpack.Decoder[msgspec.Struct]] = {
         (MessageKind.PUSH_MAP, wire.PushMap),
         (MessageKind.STAT, wire.Stat),
         (MessageKind.PING, wire.Ping),
+        (MessageKind.METAS, wire.Metas),
+        (MessageKind.GET_MAP, wire.GetMap),
     )
 }
 
@@ -375,6 +377,8 @@ class Connection(asyncio.BufferedProtocol):
             raise Refused(ErrorCode.DRAINING, "this datanode is stopping")
         committer = node.committer(request.disk)
         node.check_epoch(epoch, request.disk, request.meta)
+        if len(request.meta.description) > DESCRIPTION_BYTES_MAX:
+            raise Refused(ErrorCode.BAD_FRAME, "the description of an object is too long")
         if block_crcs(payload) != request.block_crcs:
             raise Refused(ErrorCode.BAD_FRAME, "a block does not match its CRC on arrival")
 
@@ -418,6 +422,13 @@ class Connection(asyncio.BufferedProtocol):
             limit = min(request.limit, wire.INVENTORY_LIMIT_MAX)
             disk = node.committer(request.disk).disk
             self._reply(MessageKind.INVENTORY_REPLY, request_id, disk.inventory(request.pg, request.after, limit))
+        elif isinstance(request, wire.Metas):
+            limit = min(request.limit, wire.METAS_LIMIT_MAX)
+            disk = node.committer(request.disk).disk
+            self._reply(MessageKind.METAS_REPLY, request_id, disk.metas(request.pg, request.after, limit))
+        elif isinstance(request, wire.GetMap):
+            held = b"" if node.map is None else encode_map(node.map)
+            self._reply(MessageKind.GET_MAP_REPLY, request_id, wire.GetMapReply(held))
         elif isinstance(request, wire.PushMap):
             self._later(request_id, node.push_map(request.cluster_map))
         elif isinstance(request, wire.Ping):

@@ -16,6 +16,7 @@ from dolmen.gateway.kms.options import EncryptionOptions
 from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
+from dolmen.gateway.objects.description import ObjectFacts, encode_description
 from dolmen.gateway.objects.memory import MemoryBudget
 from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.segment_write import SegmentWriter, write_target
@@ -48,8 +49,9 @@ class Services:
     lifecycle_day_us: int  # how long a day of lifecycle rules is
 
     def segment_writer(
-        self, bucket: BucketRecord, key: bytes, write_id: bytes, part_number: int = 0, storage_class: str = ""
+        self, bucket: BucketRecord, key: bytes, write_id: bytes, facts: ObjectFacts, part_number: int = 0
     ) -> SegmentWriter:
         """A writer for one body of ``key``; ``write_id`` is the intent's, or fresh for a part."""
-        target = write_target(bucket.bucket_id, key, write_id, part_number)
-        return SegmentWriter(self.stripe_writer, self.ids, self.cluster.pool(storage_class), self.write_budget, target)
+        pool = self.cluster.pool(facts.attributes.storage_class)
+        target = write_target(bucket.bucket_id, key, write_id, part_number, encode_description(bucket, key, pool, facts))
+        return SegmentWriter(self.stripe_writer, self.ids, pool, self.write_budget, target)

@@ -24,7 +24,6 @@ from dolmen.gateway.handlers.encryption import (
     encryption_headers,
     keys_for_read,
     keys_for_write,
-    sealed_etag,
 )
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_members, version_headers
@@ -37,6 +36,7 @@ from dolmen.gateway.handlers.object_write import commit_or_abort, note_garbage, 
 from dolmen.gateway.handlers.payment import charge
 from dolmen.gateway.http.digests import CHECKSUM_DEFAULT, DigestPlan, Digests
 from dolmen.gateway.http.request import Headers
+from dolmen.gateway.kms.sealed_keys import sealed_etag
 from dolmen.gateway.metadata.records import (
     Attributes,
     BucketRecord,
@@ -45,6 +45,7 @@ from dolmen.gateway.metadata.records import (
     Versioning,
     VersionRecord,
 )
+from dolmen.gateway.objects.description import ObjectFacts, facts_of_part, stored_length
 from dolmen.gateway.objects.sealing import DataKeys
 from dolmen.gateway.objects.segment_write import SegmentWriter, Written
 from dolmen.gateway.s3.conditions import CopyConditions, check_copy_source
@@ -198,9 +199,14 @@ async def copy_object(call: Call, given: CopyObjectInput) -> Response:
     encryption = described.mutable.encryption
     try:
         keys = await keys_for_write(call, encryption, headers)
-        writer = services.segment_writer(
-            call.bucket, call.key, intent.write_id, storage_class=attributes.storage_class
+        facts = ObjectFacts(
+            described.owner,
+            msgspec.structs.replace(attributes, checksum=None),
+            described.mutable,
+            stored_length(source.record.size, keys),
+            digests.algorithm,
         )
+        writer = services.segment_writer(call.bucket, call.key, intent.write_id, facts)
         written = await copy_bytes(call, source, 0, source.record.size, writer, digests, keys)
     except BaseException:
         await services.store.abort(intent, ObjectLayout())
@@ -250,9 +256,8 @@ async def upload_part_copy(call: Call, given: UploadPartCopyInput) -> Response:
     services = call.services
     digests = copy_digests(part_checksum_algorithm(upload))
     keys = await keys_for_write(call, encryption, call.request.headers)
-    writer = services.segment_writer(
-        call.bucket, call.key, uuid.uuid4().bytes, number, upload.attributes.storage_class
-    )
+    facts = facts_of_part(upload, end - start, keys, digests.algorithm)
+    writer = services.segment_writer(call.bucket, call.key, uuid.uuid4().bytes, facts, number)
     written = await copy_bytes(call, source, start, end, writer, digests, keys)
     part = PartRecord(
         number=number,

@@ -321,16 +321,6 @@ async def _opened(call: Call, bucket: BucketRecord, encryption: Encryption) -> D
 
 # ---- answers -------------------------------------------------------------------------------------------------------
 
-def sealed_etag(md5_hex: str, encryption: Encryption | None, keys: DataKeys | None) -> str:
-    """The ETag of an object or part: the MD5 of its data for SSE-S3 and unencrypted ones only, as S3 has it.
-
-    https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
-    """
-    if keys is None or encryption is None or encryption.algorithm == SSE_S3:
-        return md5_hex
-    return keys.etag(md5_hex)
-
-
 def encryption_headers(options: EncryptionOptions, encryption: Encryption | None, *, with_context: bool = False) -> Headers:
     """``x-amz-server-side-encryption*`` of an answer; ``with_context``: of one to a write."""
     if encryption is None:

@@ -10,16 +10,18 @@ import uuid
 from dolmen.core.checksums import ALGORITHMS
 from dolmen.core.errors import DolmenError
 from dolmen.gateway.handlers.call import Call
-from dolmen.gateway.handlers.encryption import check_part, encryption_headers, keys_for_write, sealed_etag
+from dolmen.gateway.handlers.encryption import check_part, encryption_headers, keys_for_write
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header
 from dolmen.gateway.handlers.lifecycle import abort_members
 from dolmen.gateway.handlers.new_object import describe
 from dolmen.gateway.handlers.object_write import note_garbage, store_body, stored_size
 from dolmen.gateway.http.digests import CHECKSUM_DEFAULT
 from dolmen.gateway.http.request import Headers
+from dolmen.gateway.kms.sealed_keys import sealed_etag
 from dolmen.gateway.metadata.records import PartRecord, UploadRecord
 from dolmen.gateway.metadata.store import MetadataUnknown
 from dolmen.gateway.metadata.versions import new_upload_id
+from dolmen.gateway.objects.description import facts_of_part
 from dolmen.gateway.objects.segment_write import Written
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import (
@@ -123,7 +125,8 @@ async def upload_part(call: Call, given: UploadPartInput) -> Response:
     if upload.checksum_algorithm:
         call.body.ask_for(upload.checksum_algorithm)
     keys = None if encryption is None else await keys_for_write(call, encryption, call.request.headers)
-    written = await store_body(call, uuid.uuid4().bytes, keys, number, upload.attributes.storage_class)
+    facts = facts_of_part(upload, call.body.length, keys, call.body.checksum_algorithm)
+    written = await store_body(call, uuid.uuid4().bytes, keys, facts, number)
     checksum = call.body.checksum()
     part = PartRecord(
         number=number,

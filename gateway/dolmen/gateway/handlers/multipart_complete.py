@@ -6,14 +6,11 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from urllib.parse import quote
 
 import msgspec
 
-from dolmen.core.checksums import combine, composite
 from dolmen.core.errors import DolmenError
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.handlers.call import Call
@@ -26,12 +23,12 @@ from dolmen.gateway.handlers.multipart import PART_NUMBER_MAX, check_part_number
 from dolmen.gateway.kms.sealed_keys import SSE_CUSTOMER
 from dolmen.gateway.metadata.records import Checksum, Committed, NewVersion, PartRecord, PartSummary, UploadRecord
 from dolmen.gateway.metadata.store import MetadataUnknown
+from dolmen.gateway.objects.joined_parts import PART_BYTES_MIN, multipart_checksum, multipart_etag
 from dolmen.gateway.s3.fault import S3Fault
 from dolmen.gateway.s3.model.inputs_generated import CompletedPart, CompleteMultipartUploadInput
 from dolmen.gateway.s3.model.outputs_generated import CompleteMultipartUploadOutput
 from dolmen.gateway.s3.render import Response, render
 
-PART_BYTES_MIN = 5 * 1024 * 1024  # S3's limit for every part but the last
 PARTS_PAGE = 1000  # parts read from the store at a time
 
 
@@ -84,27 +81,6 @@ def _checksums_hold(completed: CompletedPart, part: PartRecord) -> bool:
         ):
             return False
     return True
-
-
-def multipart_etag(parts: Sequence[PartRecord]) -> str:
-    """MD5 of the parts' MD5s, and their number: what S3 clients compute too."""
-    joined = b"".join(bytes.fromhex(part.etag) for part in parts)
-    return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(parts)}"
-
-
-def multipart_checksum(upload: UploadRecord, parts: Sequence[PartRecord]) -> Checksum | None:
-    """The object's checksum out of its parts', without reading a byte; None when the parts' algorithms differ."""
-    first = parts[0].checksum
-    algorithm = upload.checksum_algorithm or (first.algorithm if first is not None else "")
-    if any(part.checksum is None or part.checksum.algorithm != algorithm for part in parts):
-        return None
-    digests = [base64.b64decode(part.checksum.value) for part in parts if part.checksum is not None]
-    whole = upload.checksum_type == "FULL_OBJECT" or (not upload.checksum_type and algorithm == "CRC64NVME")
-    if whole:
-        combined = combine(algorithm, list(zip(digests, [part.size for part in parts], strict=True)))
-        return Checksum(algorithm, base64.b64encode(combined).decode(), "FULL_OBJECT")
-    value = base64.b64encode(composite(algorithm, digests)).decode()
-    return Checksum(algorithm, f"{value}-{len(parts)}", "COMPOSITE")
 
 
 def _check_object(

@@ -12,15 +12,17 @@ from dolmen.core.layout import ObjectLayout
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.handlers.conditions import write_condition
-from dolmen.gateway.handlers.encryption import encryption_headers, keys_for_write, sealed_etag
+from dolmen.gateway.handlers.encryption import encryption_headers, keys_for_write
 from dolmen.gateway.handlers.events import event_of
 from dolmen.gateway.handlers.headers import checksum_headers, etag_header, version_headers
 from dolmen.gateway.handlers.lifecycle import expiration_of_new
 from dolmen.gateway.handlers.new_object import Description, describe
 from dolmen.gateway.http import metrics
 from dolmen.gateway.http.request import Headers
+from dolmen.gateway.kms.sealed_keys import sealed_etag
 from dolmen.gateway.metadata.records import Committed, NewVersion, WriteCondition
 from dolmen.gateway.metadata.store import Intent, MetadataUnknown
+from dolmen.gateway.objects.description import UNKNOWN_LENGTH, ObjectFacts, stored_length
 from dolmen.gateway.objects.sealing import DataKeys, sealed
 from dolmen.gateway.objects.segment_write import SegmentWriter, Written
 from dolmen.gateway.s3.fault import S3Fault
@@ -32,11 +34,12 @@ PUT_BYTES_MAX = 5 * 1024**3  # S3's limit of one PUT
 
 
 async def store_body(
-    call: Call, write_id: bytes, keys: DataKeys | None, part_number: int = 0, storage_class: str = ""
+    call: Call, write_id: bytes, keys: DataKeys | None, facts: ObjectFacts, part_number: int = 0
 ) -> Written:
     """Stream the request's body to datanodes, sealed with ``keys``, and verify every digest that the client gave.
 
-    On any error what was stored is noted as garbage. Raises what the body and the writer raise.
+    ``facts``: what its first fragments say of the object. On any error what was stored is noted as garbage. Raises what the
+    body and the writer raise.
     """
     services = call.services
     body = call.body
@@ -44,7 +47,7 @@ async def store_body(
         raise S3Fault(
             "EntityTooLarge", fields=(("ProposedSize", str(body.length)), ("MaxSizeAllowed", str(PUT_BYTES_MAX)))
         )
-    writer = services.segment_writer(call.bucket, call.key, write_id, part_number, storage_class)
+    writer = services.segment_writer(call.bucket, call.key, write_id, facts, part_number)
     try:
         if keys is None:
             written = await writer.write(body.pieces(), body.length, body.update)
@@ -113,11 +116,12 @@ async def put_object(call: Call, given: PutObjectInput) -> Response:
 
 
 async def store_version(
-    call: Call, described: Description, headers: Mapping[str, str], event: str
+    call: Call, described: Description, headers: Mapping[str, str], event: str, *, length_is_known: bool = True
 ) -> tuple[NewVersion, Headers]:
     """The call's body as a new version: durable bytes first, then one commit. With the headers that tell of it.
 
-    ``headers``: the request's, or a form's fields as headers. Raises what the body, the writer and the commit raise.
+    ``headers``: the request's, or a form's fields as headers. ``length_is_known``: the body says beforehand how long it is
+    exactly. Raises what the body, the writer and the commit raise.
     """
     condition = write_condition(call.request.headers)
     services = call.services
@@ -125,7 +129,14 @@ async def store_version(
     encryption = described.mutable.encryption
     try:
         keys = None if encryption is None else await keys_for_write(call, encryption, headers)
-        written = await store_body(call, intent.write_id, keys, storage_class=described.attributes.storage_class)
+        facts = ObjectFacts(
+            described.owner,
+            described.attributes,
+            described.mutable,
+            stored_length(call.body.length, keys) if length_is_known else UNKNOWN_LENGTH,
+            call.body.checksum_algorithm,
+        )
+        written = await store_body(call, intent.write_id, keys, facts)
     except BaseException:
         await services.store.abort(intent, ObjectLayout())
         raise

@@ -141,7 +141,7 @@ def _tags_of(fields: Mapping[str, str], headers: Mapping[str, str]) -> dict[str,
 async def _store(call: Call, headers: Mapping[str, str], tags: dict[str, str]) -> tuple[NewVersion, Headers]:
     """As PutObject, with the tags of the form."""
     described = await describe(call, headers, tags=tags)
-    return await store_version(call, described, headers, "ObjectCreated:Post")
+    return await store_version(call, described, headers, "ObjectCreated:Post", length_is_known=False)
 
 
 def _answer(call: Call, fields: Mapping[str, str], etag: str, headers: Headers) -> Response:

@@ -63,6 +63,11 @@ class Body:
     def plan(self) -> DigestPlan:
         return self._digests.plan
 
+    @property
+    def checksum_algorithm(self) -> str:
+        """Of the checksum that is computed; "" for none."""
+        return self._digests.algorithm
+
     def ask_for(self, algorithm: str) -> None:
         """Compute this checksum (of the upload that a part belongs to). Raises InvalidRequest when the client gives another."""
         given = self.plan.algorithm

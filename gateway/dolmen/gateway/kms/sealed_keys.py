@@ -135,3 +135,13 @@ def customer_sealing(customer_key: bytes, customer_key_md5: str, bucket: BucketR
 def open_customer(customer_key: bytes, bucket: BucketRecord, encryption: Encryption) -> DataKeys:
     """Raises ``WrongKey``."""
     return DataKeys((unclose(customer_key, encryption.sealed_key, context_of(bucket)),))
+
+
+def sealed_etag(md5_hex: str, encryption: Encryption | None, keys: DataKeys | None) -> str:
+    """The ETag of an object or part: the MD5 of its data for SSE-S3 and unencrypted ones only, as S3 has it.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+    """
+    if keys is None or encryption is None or encryption.algorithm == SSE_S3:
+        return md5_hex
+    return keys.etag(md5_hex)

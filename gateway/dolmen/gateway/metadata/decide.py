@@ -47,9 +47,9 @@ def current_of(versions: Iterable[VersionRecord]) -> VersionRecord | None:
     return max(versions, key=_seq, default=None)
 
 
-def next_seq(now_us: int, head: VersionRecord | None) -> int:
-    """Never behind the head, whatever the clock did."""
-    return now_us if head is None else max(now_us, head.seq + 1)
+def next_seq(now_us: int, head: VersionRecord | None, floor_seq: int = 0) -> int:
+    """Never behind the head, whatever the clock did, nor below ``floor_seq`` (behind changes that left no version)."""
+    return max(now_us, floor_seq, 0 if head is None else head.seq + 1)
 
 
 def check_condition(condition: WriteCondition, current: VersionRecord | None) -> None:
@@ -106,7 +106,12 @@ def check_noncurrent(if_noncurrent: bool, found: VersionRecord | None, before: V
 
 
 def decide_put(
-    versioning: Versioning, key: bytes, versions: Iterable[VersionRecord], new: NewVersion, now_us: int
+    versioning: Versioning,
+    key: bytes,
+    versions: Iterable[VersionRecord],
+    new: NewVersion,
+    now_us: int,
+    floor_seq: int = 0,
 ) -> Change:
     """``new`` becomes the current version. ``versions``: at least the null version and the newest one with an id.
 
@@ -114,7 +119,7 @@ def decide_put(
     """
     versions = tuple(versions)
     before = current_of(versions)
-    seq = next_seq(now_us, before)
+    seq = next_seq(now_us, before, floor_seq)
     replaced = None if versioning is Versioning.ENABLED else _null_version(versions)
     check_unlocked(replaced, now_us)
     added = VersionRecord(
@@ -140,6 +145,7 @@ def decide_delete(
     now_us: int,
     *,
     bypass_governance: bool = False,
+    floor_seq: int = 0,
 ) -> tuple[Change, Deleted]:
     """DELETE without a version id. ``versions`` as in ``decide_put``; ``owner`` is the marker's. Raises ``ObjectLocked``."""
     versions = tuple(versions)
@@ -152,7 +158,7 @@ def decide_delete(
         after = current_of(version for version in versions if version is not null_version)
         change = Change(before=before, after=after, removed=null_version)
         return change, Deleted(existed=null_version is not None)
-    seq = next_seq(now_us, before)
+    seq = next_seq(now_us, before, floor_seq)
     marker = VersionRecord(
         key=key,
         version_id=new_version_id(seq) if versioning is Versioning.ENABLED else NULL_VERSION,

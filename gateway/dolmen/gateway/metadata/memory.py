@@ -47,6 +47,7 @@ from dolmen.gateway.metadata.store import (
     ObjectChanged,
     ObjectLocked,
     PreconditionFailed,
+    ScanMemo,
     StaleEpoch,
 )
 from dolmen.gateway.metadata.versions import new_version_id
@@ -337,12 +338,20 @@ class MemoryStore(MemoryNotes):
             version_id=moved.version_id, seq=moved.seq, mtime_us=moved.mtime_us, versioning=state, etag=moved.etag
         )
 
-    async def scan(self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
+    async def scan(
+        self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int, memo: ScanMemo | None = None
+    ) -> list[ListRow]:
         rows = await self.scan_versions(bucket_id, start, None, end, 1 << 30)
         return [row for row in rows if row.is_latest and not row.is_delete_marker][:limit]
 
     async def scan_versions(
-        self, bucket_id: bytes, start: bytes, start_seq: int | None, end: bytes | None, limit: int
+        self,
+        bucket_id: bytes,
+        start: bytes,
+        start_seq: int | None,
+        end: bytes | None,
+        limit: int,
+        memo: ScanMemo | None = None,
     ) -> list[ListRow]:
         bucket = self._buckets.get(bucket_id)
         rows: list[ListRow] = []

@@ -120,6 +120,18 @@ class StaleEpoch(ClientFault):
     """Another publisher was first: the map's epoch is not the expected one."""
 
 
+class ScanMemo:
+    """What the reads of one page of a list share; opaque, made afresh for each page.
+
+    With it a list tells of each key what was true at some instant between the making of the memo and the end of the read.
+    """
+
+    __slots__ = ("seen",)
+
+    def __init__(self) -> None:
+        self.seen: dict[object, object] = {}
+
+
 class Intent(Protocol):
     """A write in flight on one key. Opaque; belongs to the backend that made it."""
 
@@ -266,15 +278,24 @@ class MetadataStore(Protocol):
         """
         ...
 
-    async def scan(self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
+    async def scan(
+        self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int, memo: ScanMemo | None = None
+    ) -> list[ListRow]:
         """Current objects (no markers) with start <= key < end in byte order, at most ``limit``.
 
-        Fewer than ``limit`` rows means the range is exhausted. Exactly as strong as ``get_version``.
+        Fewer than ``limit`` rows means the range is exhausted. Exactly as strong as ``get_version``. ``memo``: of the page
+        that this read belongs to.
         """
         ...
 
     async def scan_versions(
-        self, bucket_id: bytes, start: bytes, start_seq: int | None, end: bytes | None, limit: int
+        self,
+        bucket_id: bytes,
+        start: bytes,
+        start_seq: int | None,
+        end: bytes | None,
+        limit: int,
+        memo: ScanMemo | None = None,
     ) -> list[ListRow]:
         """Versions and markers by (key ascending, seq descending), from ``start`` on.
 

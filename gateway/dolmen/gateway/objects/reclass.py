@@ -17,6 +17,7 @@ from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.metadata.records import BucketRecord, VersionRecord
 from dolmen.gateway.metadata.store import MetadataStore
 from dolmen.gateway.objects.cluster import ClusterView
+from dolmen.gateway.objects.description import encode_description, facts_of_version
 from dolmen.gateway.objects.memory import MemoryBudget
 from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.segment_write import SegmentWriter, write_target
@@ -53,7 +54,8 @@ class Reclassifier:
         layout = record.layout
         if all((segment.k, segment.m) == (pool.k, pool.m) for segment in layout.segments):
             return layout
-        target = write_target(bucket.bucket_id, record.key, os.urandom(16))
+        described = encode_description(bucket, record.key, pool, facts_of_version(record, storage_class))
+        target = write_target(bucket.bucket_id, record.key, os.urandom(16), description=described)
         writer = SegmentWriter(self._stripe_writer, self._ids, pool, self._budget, target)
         try:
             written = await writer.write(self._bytes_of(layout), layout.length, _unread)

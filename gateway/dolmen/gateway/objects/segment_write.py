@@ -188,7 +188,7 @@ class SegmentWriter:
     def _result(self) -> Written:
         ordered = [self._placed[index] for index in range(self._sent)]
         bounds = sorted({0, *self._ends, self._sent})
-        layout = ObjectLayout(tuple(self._segment(ordered[first:end]) for first, end in pairwise(bounds)))
+        layout = ObjectLayout(tuple(segment_of(ordered[first:end], self._pool) for first, end in pairwise(bounds)))
         repairs = tuple(
             RepairRow(placed.pg, stripe_of_run(placed.base, placed.ordinal), placed.missing)
             for placed in ordered
@@ -201,20 +201,19 @@ class SegmentWriter:
         placed = [Abandoned(p.pg, p.base, p.ordinal, p.length) for p in self._placed.values()]
         return garbage_of([*self._abandoned, *placed], self._pool)
 
-    def _segment(self, ordered: Sequence[Placed]) -> Segment:
-        pool = self._pool
-        return Segment(
-            length=sum(placed.length for placed in ordered),
-            k=pool.k,
-            m=pool.m,
-            stripe_bytes=pool.stripe_bytes,
-            min_fragment_bytes=pool.min_fragment_bytes,
-            runs=_runs(ordered),
-            digests=b"".join(placed.digest.to_bytes(4, "big") for placed in ordered),
-            missing=tuple(
-                Missing(index, placed.missing) for index, placed in enumerate(ordered) if placed.missing
-            ),
-        )
+
+def segment_of(ordered: Sequence[Placed], pool: Pool) -> Segment:
+    """The segment that these stripes make, in order."""
+    return Segment(
+        length=sum(placed.length for placed in ordered),
+        k=pool.k,
+        m=pool.m,
+        stripe_bytes=pool.stripe_bytes,
+        min_fragment_bytes=pool.min_fragment_bytes,
+        runs=_runs(ordered),
+        digests=b"".join(placed.digest.to_bytes(4, "big") for placed in ordered),
+        missing=tuple(Missing(index, placed.missing) for index, placed in enumerate(ordered) if placed.missing),
+    )
 
 
 def _cost(room: int) -> int:
@@ -251,7 +250,9 @@ def garbage_of(abandoned: Sequence[Abandoned], pool: Pool) -> ObjectLayout:
     )
 
 
-def write_target(bucket_id: bytes, key: bytes, write_id: bytes, part_number: int = 0) -> WriteTarget:
+def write_target(
+    bucket_id: bytes, key: bytes, write_id: bytes, part_number: int = 0, description: bytes = b""
+) -> WriteTarget:
     """The self-description that fragments of this upload carry."""
     return WriteTarget(
         bucket_id=bucket_id,
@@ -259,4 +260,5 @@ def write_target(bucket_id: bytes, key: bytes, write_id: bytes, part_number: int
         key=key if len(key) <= KEY_INLINE_BYTES_MAX else b"",
         write_id=write_id,
         part_number=part_number,
+        description=description,
     )

@@ -42,6 +42,7 @@ class WriteTarget(msgspec.Struct, frozen=True):
     key: bytes
     write_id: bytes
     part_number: int
+    description: bytes = b""  # of the object; in the first stripe's fragments only
 
 
 class Placed(msgspec.Struct, frozen=True):
@@ -151,6 +152,7 @@ class StripeWriter:
                 key=target.key,
                 part_number=target.part_number,
                 write_id=target.write_id,
+                description=b"" if ordinal_in_segment else target.description,
             )
             try:
                 durable = await self._send(group, slots, meta, fragments, crcs)

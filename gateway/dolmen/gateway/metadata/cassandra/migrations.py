@@ -1,7 +1,7 @@
 """The schema as numbered migrations: CQL statements, applied in order, never changed once released (their checksum is kept).
 
 Follows the design's schema; see ``docs/decisions/0024-metadata-in-cassandra.md`` for what differs and why. All ids are blobs of
-16 bytes. ``{truth_options}`` and the like are filled in by the runner from the cluster's dialect; checksums are of the text as here.
+16 bytes. ``{truth_options}`` and the like are filled in by the runner from the cluster's dialect; checksums are of this text.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ _FIRST = (
     """CREATE TABLE IF NOT EXISTS queue_slices (queue text, slice bigint, PRIMARY KEY ((queue), slice))""",
     """CREATE TABLE IF NOT EXISTS queue_entries (queue text, slice bigint, h smallint, id blob, due_us bigint, body blob,
          PRIMARY KEY ((queue, slice, h), id))""",
-    """CREATE TABLE IF NOT EXISTS repairs (h smallint, stripe_id blob, slot smallint, pg int, PRIMARY KEY ((h), stripe_id, slot))""",
+    """CREATE TABLE IF NOT EXISTS repairs (h smallint, stripe_id blob, slot smallint, pg int,
+         PRIMARY KEY ((h), stripe_id, slot))""",
     # Documents of a space; LWT only, every one IF space_rev = ?.
     """CREATE TABLE IF NOT EXISTS documents (space text, space_rev bigint static, kind text, name text, rev bigint, raw blob,
          PRIMARY KEY ((space), kind, name))""",

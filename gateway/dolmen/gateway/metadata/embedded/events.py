@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
 
 import msgspec
@@ -10,31 +9,10 @@ import msgspec
 from dolmen.gateway.metadata.embedded.database import Execute, blob, integer, translated
 from dolmen.gateway.metadata.embedded.writer import Transaction, Writer
 from dolmen.gateway.metadata.records import Event, VersionRecord
+from dolmen.gateway.metadata.rows import event_of
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Event).decode
-
-
-def event_id(now_us: int) -> bytes:
-    """16 bytes: the time, then chance."""
-    return now_us.to_bytes(8, "big") + secrets.token_bytes(8)
-
-
-def event_of(bucket_id: bytes, record: VersionRecord, template: bytes, now_us: int) -> Event:
-    """What is told of a version that came, changed or went."""
-    return Event(
-        event_id=event_id(now_us),
-        bucket_id=bucket_id,
-        key=record.key,
-        template=template,
-        version_id=record.version_id,
-        seq=record.seq,
-        at_us=now_us,
-        size=record.size,
-        etag=record.etag,
-        is_delete_marker=record.is_delete_marker,
-        due_us=now_us,
-    )
 
 
 def add(execute: Execute, bucket_id: bytes, record: VersionRecord, template: bytes, now_us: int) -> None:

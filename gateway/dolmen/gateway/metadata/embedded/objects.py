@@ -23,7 +23,6 @@ from dolmen.gateway.metadata.embedded.database import Execute, blob
 from dolmen.gateway.metadata.embedded.writer import Transaction
 from dolmen.gateway.metadata.records import (
     NULL_VERSION,
-    Attributes,
     BucketRecord,
     Committed,
     Deleted,
@@ -36,53 +35,21 @@ from dolmen.gateway.metadata.records import (
     VersionRecord,
     WriteCondition,
 )
+from dolmen.gateway.metadata.rows import (
+    HEAD_ROWS,
+    NULL_SLOT,
+    decode_row,
+    encode,
+    list_row,
+    rest_of,
+    slot_named,
+    slot_of,
+    version_of_rows,
+)
 from dolmen.gateway.metadata.store import NoSuchBucket, NoSuchKey, NoSuchVersion, ObjectChanged
-from dolmen.gateway.metadata.versions import seq_of_version_id
 
-NULL_SLOT = (1 << 63) - 1  # the null version sorts first, so that a key's newest rows are the first ones read
-HEAD_ROWS = 3  # null version and the two newest with ids: all that decides what is current
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_row = msgspec.msgpack.Decoder(ListRow).decode
 _decode_repair = msgspec.msgpack.Decoder(RepairRow).decode
 _set = msgspec.structs.force_setattr
-
-
-class _Rest(msgspec.Struct, frozen=True, array_like=True):
-    """What a version has beyond its ``ListRow``."""
-
-    attributes: Attributes
-    mutable: MutablePart
-    layout: ObjectLayout
-
-
-_decode_rest = msgspec.msgpack.Decoder(_Rest).decode
-
-
-def slot_of(record: VersionRecord) -> int:
-    return NULL_SLOT if record.version_id == NULL_VERSION else record.seq
-
-
-def _version(row: bytes, rest: bytes, *, is_latest: bool = True) -> VersionRecord:
-    told, more = _decode_row(row), _decode_rest(rest)
-    return VersionRecord(
-        key=told.key,
-        version_id=told.version_id,
-        seq=told.seq,
-        is_delete_marker=told.is_delete_marker,
-        is_latest=is_latest,
-        size=told.size,
-        etag=told.etag,
-        mtime_us=told.mtime_us,
-        owner=told.owner,
-        attributes=more.attributes,
-        mutable=more.mutable,
-        layout=more.layout,
-    )
-
-
-def _rest_of(record: VersionRecord) -> bytes:
-    return _encode(_Rest(record.attributes, record.mutable, record.layout))
 
 
 def head(execute: Execute, bucket_id: bytes, key: bytes) -> list[VersionRecord]:
@@ -90,16 +57,12 @@ def head(execute: Execute, bucket_id: bytes, key: bytes) -> list[VersionRecord]:
     rows = execute(
         "SELECT row, rest FROM versions WHERE bucket_id = ? AND key = ? ORDER BY slot DESC LIMIT ?", (bucket_id, key, HEAD_ROWS)
     ).fetchall()
-    return [_version(row, rest) for row, rest in rows]
-
-
-def _slot_named(version_id: str) -> int | None:
-    return NULL_SLOT if version_id == NULL_VERSION else seq_of_version_id(version_id)
+    return [version_of_rows(row, rest) for row, rest in rows]
 
 
 def exact(execute: Execute, bucket_id: bytes, key: bytes, version_id: str) -> VersionRecord | None:
     """The version named, if there is one. ``is_latest`` is exact."""
-    slot = _slot_named(version_id)
+    slot = slot_named(version_id)
     if slot is None:
         return None
     found = execute(
@@ -110,7 +73,7 @@ def exact(execute: Execute, bucket_id: bytes, key: bytes, version_id: str) -> Ve
     if not found:
         return None
     row, rest, is_latest = found[0]
-    record = _version(row, rest, is_latest=bool(is_latest))
+    record = version_of_rows(row, rest, is_latest=bool(is_latest))
     return record if record.version_id == version_id else None  # another random part: another version's id
 
 
@@ -126,7 +89,7 @@ def read_version(execute: Execute, bucket_id: bytes, key: bytes, version_id: str
     current = rows[0]
     if current[0] == NULL_SLOT and len(rows) > 1 and rows[1][1] > current[1]:
         current = rows[1]
-    return _version(current[2], current[3])
+    return version_of_rows(current[2], current[3])
 
 
 def bucket_exists(execute: Execute, bucket_id: bytes) -> bool:
@@ -146,33 +109,16 @@ def versioning_of(transaction: Transaction, bucket_id: bytes) -> Versioning:
     return state
 
 
-def list_row(record: VersionRecord) -> ListRow:
-    checksum = record.attributes.checksum
-    return ListRow(
-        key=record.key,
-        size=record.size,
-        etag=record.etag,
-        mtime_us=record.mtime_us,
-        storage_class=record.attributes.storage_class,
-        owner=record.owner,
-        checksum_algorithm=checksum.algorithm if checksum is not None else "",
-        checksum_type=checksum.type if checksum is not None else "",
-        version_id=record.version_id,
-        seq=record.seq,
-        is_delete_marker=record.is_delete_marker,
-    )
-
-
 def apply(execute: Execute, bucket_id: bytes, key: bytes, change: Change, due_us: int) -> None:
     """Make a decided change: the row of truth, the row of the listing, and the garbage note."""
     added, removed, before, after = change.added, change.removed, change.before, change.after
     if removed is not None and (added is None or slot_of(added) != slot_of(removed)):
         execute("DELETE FROM versions WHERE bucket_id = ? AND key = ? AND slot = ?", (bucket_id, key, slot_of(removed)))
-    row = b"" if after is None or after is before else _encode(list_row(after))
+    row = b"" if after is None or after is before else encode(list_row(after))
     if added is not None:
         execute(
             "INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?)",
-            (bucket_id, key, slot_of(added), added.seq, row, _rest_of(added)),
+            (bucket_id, key, slot_of(added), added.seq, row, rest_of(added)),
         )
     if after is not None and not after.is_delete_marker:
         if row:
@@ -185,10 +131,10 @@ def apply(execute: Execute, bucket_id: bytes, key: bytes, change: Change, due_us
 
 def rewrite(execute: Execute, bucket_id: bytes, record: VersionRecord, *, is_current: bool) -> None:
     """The same version with another description: its row of truth, and the row of the listing when it is the current one."""
-    row = _encode(list_row(record))
+    row = encode(list_row(record))
     execute(
         "UPDATE versions SET row = ?, rest = ? WHERE bucket_id = ? AND key = ? AND slot = ?",
-        (row, _rest_of(record), bucket_id, record.key, slot_of(record)),
+        (row, rest_of(record), bucket_id, record.key, slot_of(record)),
     )
     if is_current:
         execute("UPDATE listing SET row = ? WHERE bucket_id = ? AND key = ?", (row, bucket_id, record.key))
@@ -197,7 +143,7 @@ def rewrite(execute: Execute, bucket_id: bytes, record: VersionRecord, *, is_cur
 def note_garbage(execute: Execute, layout: ObjectLayout, due_us: int) -> None:
     """Data to be deleted once ``due_us`` has passed."""
     if layout.segments:
-        execute("INSERT INTO garbage VALUES (?, ?, ?)", (secrets.token_bytes(16), due_us, _encode(layout)))
+        execute("INSERT INTO garbage VALUES (?, ?, ?)", (secrets.token_bytes(16), due_us, encode(layout)))
 
 
 def merged_repair(execute: Execute, row: RepairRow) -> RepairRow | None:
@@ -212,7 +158,7 @@ def note_repairs(execute: Execute, repairs: Sequence[RepairRow]) -> None:
     for row in repairs:
         merged = merged_repair(execute, row)
         if merged is not None:
-            execute("INSERT OR REPLACE INTO repairs VALUES (?, ?)", (row.stripe_id, _encode(merged)))
+            execute("INSERT OR REPLACE INTO repairs VALUES (?, ?)", (row.stripe_id, encode(merged)))
 
 
 def finish_repairs(execute: Execute, rows: Sequence[RepairRow]) -> None:
@@ -223,7 +169,7 @@ def finish_repairs(execute: Execute, rows: Sequence[RepairRow]) -> None:
             continue
         left = tuple(slot for slot in _decode_repair(blob(found[0][0])).slots if slot not in row.slots)
         if left:
-            record = _encode(RepairRow(row.pg, row.stripe_id, left))
+            record = encode(RepairRow(row.pg, row.stripe_id, left))
             execute("UPDATE repairs SET record = ? WHERE stripe_id = ?", (record, row.stripe_id))
         else:
             execute("DELETE FROM repairs WHERE stripe_id = ?", (row.stripe_id,))
@@ -302,7 +248,7 @@ def update_mutable(
     changed = msgspec.structs.replace(record, mutable=msgspec.structs.replace(mutable, rev=mutable.rev + 1))
     execute(
         "UPDATE versions SET rest = ? WHERE bucket_id = ? AND key = ? AND slot = ?",
-        (_rest_of(changed), bucket_id, key, slot_of(changed)),
+        (rest_of(changed), bucket_id, key, slot_of(changed)),
     )
     if event:
         events.add(execute, bucket_id, changed, event, now_us)
@@ -318,7 +264,7 @@ def scan(execute: Execute, bucket_id: bytes, start: bytes, end: bytes | None, li
             "SELECT row FROM listing WHERE bucket_id = ? AND key >= ? AND key < ? ORDER BY key LIMIT ?",
             (bucket_id, start, end, limit),
         )
-    return [_decode_row(raw) for (raw,) in rows.fetchall()]
+    return [decode_row(raw) for (raw,) in rows.fetchall()]
 
 
 def scan_versions(
@@ -330,7 +276,7 @@ def scan_versions(
     wanted = limit + 1  # the null version comes first in the table, and is told where its sequence says
     if start_seq is not None:
         null = execute("SELECT row FROM versions WHERE bucket_id = ? AND key = ? AND slot = ?", (bucket_id, start, NULL_SLOT))
-        nulls = [_decode_row(raw) for (raw,) in null.fetchall()]
+        nulls = [decode_row(raw) for (raw,) in null.fetchall()]
         newer = execute(
             "SELECT 1 FROM versions WHERE bucket_id = ? AND key = ? AND slot >= ? AND slot < ? LIMIT 1",
             (bucket_id, start, start_seq, NULL_SLOT),
@@ -342,7 +288,7 @@ def scan_versions(
             "SELECT row FROM versions WHERE bucket_id = ? AND key = ? AND slot < ? ORDER BY slot DESC LIMIT ?",
             (bucket_id, start, start_seq, wanted),
         )
-        found += [_decode_row(raw) for (raw,) in older.fetchall()]
+        found += [decode_row(raw) for (raw,) in older.fetchall()]
     if len(found) < wanted:
         after = ">" if start_seq is not None else ">="
         bound, values = ("AND key < ?", (end,)) if end is not None else ("", ())
@@ -350,7 +296,7 @@ def scan_versions(
             f"SELECT row FROM versions WHERE bucket_id = ? AND key {after} ? {bound} ORDER BY key, slot DESC LIMIT ?",  # noqa: S608
             (bucket_id, start, *values, wanted - len(found)),
         )
-        found += [_decode_row(raw) for (raw,) in rows.fetchall()]
+        found += [decode_row(raw) for (raw,) in rows.fetchall()]
     return _told(found, previous)[:limit]
 
 

@@ -39,6 +39,7 @@ from dolmen.gateway.metadata.store import (
     BucketNotEmpty,
     Intent,
     NoSuchBucket,
+    ScanMemo,
     StaleEpoch,
 )
 
@@ -240,14 +241,22 @@ class EmbeddedStore(EmbeddedUploads, EmbeddedEvents, EmbeddedDocuments):
 
         return await self._writer.submit(run)
 
-    async def scan(self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int) -> list[ListRow]:
+    async def scan(
+        self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int, memo: ScanMemo | None = None
+    ) -> list[ListRow]:
         try:
             return objects.scan(self._read, bucket_id, start, end, _bounded(limit))
         except SqliteError as error:
             raise ours(error) from error
 
     async def scan_versions(
-        self, bucket_id: bytes, start: bytes, start_seq: int | None, end: bytes | None, limit: int
+        self,
+        bucket_id: bytes,
+        start: bytes,
+        start_seq: int | None,
+        end: bytes | None,
+        limit: int,
+        memo: ScanMemo | None = None,
     ) -> list[ListRow]:
         with translated(), self._reader:  # one snapshot
             rows = objects.scan_versions(self._read, bucket_id, start, start_seq, end, _bounded(limit))

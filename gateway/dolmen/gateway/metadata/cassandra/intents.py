@@ -1,0 +1,191 @@
+"""What is being changed just now: rows that a writer leaves beside the lists before it changes the truth.
+
+A writer first writes its intent into every place that the range map names, and *then* reads the marks of those places; who splits a
+range or deletes a bucket first sets the mark, and *then* reads the intents. So one of the two always sees the other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dolmen.core.clock import Clock
+from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, Statement
+from dolmen.gateway.metadata.cassandra.shards import Place, ShardMap
+from dolmen.gateway.metadata.cassandra.stamps import Stamps
+from dolmen.gateway.metadata.store import MetadataUnavailable
+
+INTENT_SECONDS = 86_400  # an intent that nobody ever cleared goes by itself; a change must never take so long
+REFRESH_SECONDS = 3_600.0  # an older intent is written anew before the change: far within its life
+ROUNDS_MAX = 8  # of finding the right places while ranges are split under the writer
+REGISTERED_MAX = 16_384  # places known to be in the register; one that was forgotten is written once more
+ALIVE_SECONDS = 10.0  # between signs of life
+DEAD_SECONDS = 60.0  # without one a process is taken for dead; if it is not, its changes are refused and tried anew
+
+_WRITE = Statement(
+    "INSERT INTO listing_intents (bucket_id, shard_id, sub, key, worker, op, begun_us) VALUES (?, ?, ?, ?, ?, ?, ?) "
+    "USING TTL ? AND TIMESTAMP ?",
+    Kind.WRITE,
+)
+_DELETE = Statement(
+    "DELETE FROM listing_intents USING TIMESTAMP ? WHERE bucket_id = ? AND shard_id = ? AND sub = ? AND key = ? AND worker = ?",
+    Kind.WRITE,
+)
+# Our own row is read, so that the marks of the partition come with it at the price of one row.
+_MARKS = Statement(
+    "SELECT fence, moved, closed FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? AND key = ? AND worker = ?",
+    Kind.READ,
+)
+_REGISTER = Statement("INSERT INTO worker_shards (worker, bucket_id, shard_id, sub) VALUES (?, ?, ?, ?)", Kind.WRITE)
+_ALIVE = Statement("INSERT INTO workers (worker, alive_us) VALUES (?, ?)", Kind.WRITE)
+
+
+class BucketClosed(Exception):
+    """The bucket is being deleted, or was."""
+
+
+@dataclass(slots=True, eq=False)
+class Announced:
+    """A change on its way, known in ``places``."""
+
+    bucket_id: bytes
+    key: bytes
+    op: bytes
+    begun_us: int
+    places: tuple[Place, ...] = ()  # where lists must show the change
+    written: tuple[Place, ...] = ()  # where the intent stands: these, and places that were superseded meanwhile
+    written_seconds: float = 0.0
+    used: bool = False  # a change was tried with it: it goes with that change's follow-up, not before
+
+
+class Intents:
+    """The intents of one process."""
+
+    def __init__(self, cql: Cql, shard_map: ShardMap, worker: int, clock: Clock, stamps: Stamps) -> None:
+        """``worker``: names the process, never used by another."""
+        self._cql = cql
+        self._map = shard_map
+        self._worker = worker
+        self._clock = clock
+        self._stamps = stamps
+        self._live: Counter[tuple[bytes, Place, bytes]] = Counter()  # announcements of one row: the last one takes it away
+        self._alive_seconds = clock.monotonic_seconds()
+        self._registered: OrderedDict[tuple[bytes, Place], None] = OrderedDict()
+
+    @property
+    def worker(self) -> int:
+        return self._worker
+
+    async def announce(self, bucket_id: bytes, key: bytes, op: bytes) -> Announced:
+        """Write the intent wherever the key's list rows belong. Raises ``BucketClosed``."""
+        announced = Announced(bucket_id, key, op, self._clock.now_us())
+        try:
+            await self._find_places(announced)
+        except BaseException:
+            self._drop(announced)
+            raise
+        return announced
+
+    async def check_again(self, announced: Announced) -> None:
+        """Before a change that comes late, or after one that was refused. Raises ``BucketClosed``."""
+        if self._clock.monotonic_seconds() - announced.written_seconds > REFRESH_SECONDS:
+            await asyncio.gather(*(self._write(announced, place) for place in announced.written))
+        await self._find_places(announced)
+
+    async def _find_places(self, announced: Announced) -> None:
+        reloaded = False
+        for _ in range(ROUNDS_MAX):
+            places = await self._map.places(announced.bucket_id, announced.key)
+            new = [place for place in places if place not in announced.written]
+            for place in new:
+                self._live[announced.bucket_id, place, announced.key] += 1
+            announced.written += tuple(new)
+            announced.places = places
+            announced.written_seconds = self._clock.monotonic_seconds()
+            await asyncio.gather(*(self._write(announced, place) for place in new))
+            marks = await asyncio.gather(*(self._marks(announced, place) for place in places))
+            if any(closed for _, _, closed in marks):
+                raise BucketClosed
+            fence, moved, _ = marks[0]
+            splitting = len(places) > 1  # then the children have the intent too
+            if splitting or not (moved or (fence and not reloaded)):
+                return  # a fence without a split, by a map that was just read: left by a split that was given up
+            self._map.forget(announced.bucket_id)
+            reloaded = True
+        raise MetadataUnavailable("the key's range is being split again and again")
+
+    async def _write(self, announced: Announced, place: Place) -> None:
+        await self._register(announced.bucket_id, place)
+        await self._cql.run(
+            _WRITE,
+            *(announced.bucket_id, place.shard_id, place.sub, announced.key, self._worker),
+            *(announced.op, announced.begun_us, INTENT_SECONDS, self._stamps.next()),
+        )
+
+    async def _marks(self, announced: Announced, place: Place) -> tuple[int, int, int]:
+        """(fence, moved, closed) of a partition."""
+        where = announced.bucket_id, place.shard_id, place.sub, announced.key, self._worker
+        rows = await self._cql.run(_MARKS, *where)
+        if not rows:  # expired, or taken away by a sweeper that thought us dead
+            self._registered.pop((announced.bucket_id, place), None)
+            await self._write(announced, place)
+            rows = await self._cql.run(_MARKS, *where)
+        if not rows:
+            raise MetadataUnavailable("the intent of the change does not stay")
+        fence, moved, closed = rows[0]
+        return fence or 0, moved or 0, closed or 0
+
+    async def _register(self, bucket_id: bytes, place: Place) -> None:
+        """So that a sweeper finds what this process leaves behind."""
+        known = bucket_id, place
+        if known in self._registered:
+            self._registered.move_to_end(known)
+            return
+        await self._cql.run(_REGISTER, self._worker, bucket_id, place.shard_id, place.sub)
+        self._registered[known] = None
+        if len(self._registered) > REGISTERED_MAX:
+            self._registered.popitem(last=False)
+
+    def _drop(self, announced: Announced) -> list[Place]:
+        """Count the announcement away; the places where no other change of this process needs the row."""
+        alone: list[Place] = []
+        for place in announced.written:
+            row = announced.bucket_id, place, announced.key
+            self._live[row] -= 1
+            if self._live[row] <= 0:
+                del self._live[row]
+                alone.append(place)
+        announced.written = ()
+        return alone
+
+    async def withdraw(self, announced: Announced) -> None:
+        """The lists show the change, or there is none. Not while its outcome is unknown.
+
+        Rows that are not taken away only cost verifications.
+        """
+        stamp_us = self._stamps.next()  # before the count: whoever announces from now on has a later one
+        await asyncio.gather(
+            *(
+                self._cql.run(
+                    _DELETE, stamp_us, announced.bucket_id, place.shard_id, place.sub, announced.key, self._worker
+                )
+                for place in self._drop(announced)
+            )
+        )
+
+    async def remove(self, bucket_id: bytes, place: Place, rows: Iterable[tuple[bytes, int]]) -> None:
+        """Take away what others left: (key, worker)."""
+        stamp_us = self._stamps.next()
+        statements = [(_DELETE, stamp_us, bucket_id, place.shard_id, place.sub, key, worker) for key, worker in rows]
+        await asyncio.gather(*(self._cql.run(*statement) for statement in statements))
+
+    async def show_life(self) -> None:
+        """Once in ``ALIVE_SECONDS``."""
+        now_seconds = self._clock.monotonic_seconds()
+        if now_seconds - self._alive_seconds > DEAD_SECONDS / 2:
+            self._registered.clear()  # a sweeper may have taken us for dead, and our places out of the register
+        await self._cql.run(_ALIVE, self._worker, self._clock.now_us())
+        self._alive_seconds = now_seconds
+

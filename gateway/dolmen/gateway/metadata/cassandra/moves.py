@@ -1,0 +1,199 @@
+"""Renames: one object leaves a key and comes to another in one step, over two partitions.
+
+1. The source is marked with the rename's id and the target's key; it is still there for everybody.
+2. The target takes the row, with the same id. *This is the commit point*: who reads the source asks the target from now on.
+3. The source's row goes, with its mark.
+
+Nobody changes a marked key before the rename is brought to its end: after step 2 by step 3; before it by moving the target's
+sequence on, so that step 2 can never land, and then taking the mark away.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+
+from dolmen.core.clock import Clock
+from dolmen.core.errors import DolmenError
+from dolmen.core.telemetry.log import get_logger
+from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, Effect
+from dolmen.gateway.metadata.cassandra.follow import FollowUps
+from dolmen.gateway.metadata.cassandra.intents import Announced, Intents
+from dolmen.gateway.metadata.cassandra.truth import Head, Move, Truth, Update, new_op
+from dolmen.gateway.metadata.decide import Change, check_condition, check_unlocked, current_of, next_seq
+from dolmen.gateway.metadata.records import Committed, Versioning, VersionRecord, WriteCondition
+from dolmen.gateway.metadata.rows import NULL_SLOT, event_of
+from dolmen.gateway.metadata.store import MetadataUnavailable, NoSuchKey
+
+replace = msgspec.structs.replace
+ROUNDS_MAX = 16  # of a rename that others break off, or of ending theirs
+
+
+class Wanted(NamedTuple):
+    """A rename as it was asked for."""
+
+    bucket_id: bytes
+    source: bytes
+    target: bytes
+    source_condition: WriteCondition
+    target_condition: WriteCondition
+    event: bytes
+
+
+class _BrokenOff(Exception):
+    """Somebody else took the mark away."""
+
+
+class Moves:
+    """Renames of one process, and the end of those that others left."""
+
+    def __init__(self, truth: Truth, commits: Commits, intents: Intents, follow: FollowUps, clock: Clock) -> None:
+        self._truth = truth
+        self._commits = commits
+        self._intents = intents
+        self._follow = follow
+        self._clock = clock
+        self._log = get_logger("metadata")
+
+    async def rename(self, wanted: Wanted) -> Committed:
+        """Raises ``NoSuchKey``, ``PreconditionFailed``, ``ObjectLocked``, ``BucketClosed``, and what ``Commits.apply`` raises."""
+        if wanted.source == wanted.target:
+            return await self._nothing(wanted)
+        for _ in range(ROUNDS_MAX):
+            op = new_op()
+            source = await self._intents.announce(wanted.bucket_id, wanted.source, op)
+            try:
+                target = await self._intents.announce(wanted.bucket_id, wanted.target, op)
+            except BaseException:
+                self._follow.withdraw(source)
+                raise
+            try:
+                return await self._move(wanted, op, source, target)
+            except _BrokenOff:
+                self._withdraw(source, target)
+            except BaseException:
+                self._withdraw(target)  # nothing happens twice: with an unknown outcome it has been handed on
+                raise
+        raise MetadataUnavailable("the object is being renamed by too many others")
+
+    def _withdraw(self, *announced: Announced) -> None:
+        for one in announced:
+            self._follow.withdraw(one)
+
+    async def _nothing(self, wanted: Wanted) -> Committed:
+        async def decide(head: Head) -> Decision[Committed]:
+            moved = current_of(head.versions)
+            check_condition(wanted.source_condition, moved)
+            if moved is None:
+                raise NoSuchKey("nothing to rename")
+            check_condition(wanted.target_condition, moved)
+            check_unlocked(moved, self._clock.now_us())
+            return Decision(None, _committed(moved))
+
+        return await self._commits.apply(wanted.bucket_id, wanted.source, decide)
+
+    async def _move(self, wanted: Wanted, op: bytes, source: Announced, target: Announced) -> Committed:
+        try:
+            moved = await self._mark(wanted, op)
+            committed = await self._take(wanted, op, moved, target)
+        except _BrokenOff:
+            raise
+        except BaseException:
+            self._follow.later(partial(self._leave, wanted, source))  # ends the rename either way
+            raise
+        try:
+            await self._leave(wanted, source)
+        except DolmenError as error:
+            self._log.warning("the old name of a renamed object is still marked", error=str(error))
+            self._follow.later(partial(self._leave, wanted, source))
+        return committed
+
+    async def _mark(self, wanted: Wanted, op: bytes) -> VersionRecord:
+        """Step 1."""
+
+        async def decide(head: Head) -> Decision[VersionRecord]:
+            moved = current_of(head.versions)
+            check_condition(wanted.source_condition, moved)
+            if moved is None:
+                raise NoSuchKey("nothing to rename")
+            check_unlocked(moved, self._clock.now_us())
+            mark = Move(op, True, wanted.target)
+            return Decision(Effect(Change(before=moved, after=moved), sets_move=True, move=mark, listed=False), moved)
+
+        return await self._commits.apply(wanted.bucket_id, wanted.source, decide)
+
+    async def _take(self, wanted: Wanted, op: bytes, moved: VersionRecord, target: Announced) -> Committed:
+        """Step 2."""
+
+        async def decide(head: Head) -> Decision[Committed]:
+            mark = (await self._truth.head(wanted.bucket_id, wanted.source)).move
+            if mark is None or mark.op != op:
+                raise _BrokenOff
+            now_us = self._clock.now_us()
+            replaced = current_of(head.versions)
+            check_condition(wanted.target_condition, replaced)
+            check_unlocked(replaced, now_us)
+            added = replace(moved, key=wanted.target, seq=next_seq(now_us, replaced, head.floor_seq))
+            change = Change(before=replaced, after=added, added=added, removed=replaced)
+            effect = Effect(
+                change,
+                put=(added,),
+                garbage=() if change.garbage is None else (change.garbage,),
+                events=(event_of(wanted.bucket_id, added, wanted.event, now_us),) if wanted.event else (),
+                sets_move=True,
+                move=Move(op, False, wanted.source),
+                versioned=False,
+            )
+            return Decision(effect, replace(_committed(moved), seq=added.seq))
+
+        return await self._commits.apply(wanted.bucket_id, wanted.target, decide, target)
+
+    async def _leave(self, wanted: Wanted, source: Announced) -> None:
+        """Step 3, or the mark goes: ``Commits`` does it itself when it meets a mark, so there is nothing left to decide."""
+
+        async def decide(_head: Head) -> Decision[None]:
+            return Decision(None, None)
+
+        await self._commits.apply(wanted.bucket_id, wanted.source, decide)
+        await self._follow.brought_up_to_date(wanted.bucket_id, wanted.source, source)
+
+    async def finish(self, bucket_id: bytes, key: bytes, head: Head) -> Head:
+        """The head of a key that no rename holds any more. Raises ``MetadataUnavailable``, ``MetadataUnknown``."""
+        for _ in range(ROUNDS_MAX):
+            move = head.move
+            if move is None:
+                return head
+            there = await self._truth.head(bucket_id, move.other)
+            same = there.move is not None and there.move.op == move.op
+            if not move.is_source:
+                if not same:
+                    return head  # its source is done with
+                await self._drop(bucket_id, move.other, there)
+            elif same:
+                await self._drop(bucket_id, key, head)
+            elif await self._stop(bucket_id, move.other, there):
+                await self._clear(bucket_id, key, head)
+            head = await self._truth.head(bucket_id, key)
+        raise MetadataUnavailable("the object is being renamed again and again")
+
+    async def _drop(self, bucket_id: bytes, source: bytes, head: Head) -> None:
+        """Step 3, whoever does it; refused when somebody else was faster."""
+        seq = max(self._clock.now_us(), head.floor_seq)
+        await self._truth.change(bucket_id, source, head, Update(seq, new_op(), None, drop=(NULL_SLOT,), move=b""))
+
+    async def _stop(self, bucket_id: bytes, target: bytes, head: Head) -> bool:
+        """Make sure that step 2 does not come any more; False when the target changed meanwhile."""
+        update = Update(max(self._clock.now_us(), head.floor_seq), new_op(), current_of(head.versions))
+        return (await self._truth.change(bucket_id, target, head, update)).applied
+
+    async def _clear(self, bucket_id: bytes, source: bytes, head: Head) -> None:
+        update = Update(max(self._clock.now_us(), head.floor_seq), new_op(), current_of(head.versions), move=b"")
+        await self._truth.change(bucket_id, source, head, update)
+
+
+def _committed(moved: VersionRecord) -> Committed:
+    return Committed(
+        version_id=moved.version_id, seq=moved.seq, mtime_us=moved.mtime_us, versioning=Versioning.OFF, etag=moved.etag
+    )

@@ -1,0 +1,158 @@
+"""What the backend itself needs done: the leftovers of dead processes, of deleted keys, of uploads that are over, of split ranges.
+
+Every step may be done by several processes at once, and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from dolmen.core.clock import Clock
+from dolmen.core.errors import DolmenError
+from dolmen.core.telemetry.log import get_logger
+from dolmen.gateway.metadata.cassandra.commits import Commits
+from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, Statement
+from dolmen.gateway.metadata.cassandra.follow import Made
+from dolmen.gateway.metadata.cassandra.intents import DEAD_SECONDS, Intents
+from dolmen.gateway.metadata.cassandra.listing import Listing
+from dolmen.gateway.metadata.cassandra.notes import NoteBook
+from dolmen.gateway.metadata.cassandra.queues import Entry, TimeQueue
+from dolmen.gateway.metadata.cassandra.shards import Place
+from dolmen.gateway.metadata.cassandra.truth import Truth
+
+HEAD_KEPT_SECONDS = 48 * 3600  # of a key without versions: longer than any intent lives, so no change decided before can land
+AT_ONCE = 16  # keys, uploads or ranges under work: upkeep stands behind clients
+BATCH = 500  # entries of a queue in one round
+
+_WORKERS = Statement("SELECT worker, alive_us FROM workers", Kind.READ)
+_SHARDS = Statement("SELECT bucket_id, shard_id, sub FROM worker_shards WHERE worker = ?", Kind.READ)
+_INTENTS = Statement(
+    "SELECT key, worker FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ?", Kind.READ
+)
+_FORGET_SHARDS = Statement("DELETE FROM worker_shards WHERE worker = ?", Kind.WRITE)
+_FORGET_WORKER = Statement("DELETE FROM workers WHERE worker = ?", Kind.WRITE)
+
+
+class OldHead(msgspec.Struct, frozen=True, array_like=True):
+    """A key that was left without versions."""
+
+    bucket_id: bytes
+    key: bytes
+    seq: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode_head = msgspec.msgpack.Decoder(OldHead).decode
+
+
+class Swept(NamedTuple):
+    """What one round did."""
+
+    workers: int
+    keys: int
+    heads: int
+    uploads: int
+
+
+class Sweeper:
+    """One for each process; ``run_once`` is called by the one that leads."""
+
+    def __init__(
+        self,
+        cql: Cql,
+        truth: Truth,
+        commits: Commits,
+        intents: Intents,
+        listing: Listing,
+        book: NoteBook,
+        heads: TimeQueue,
+        ended: TimeQueue,
+        tidy: Callable[[str], Awaitable[None]],
+        clock: Clock,
+    ) -> None:
+        """``tidy``: what is done for an upload of the queue ``ended``."""
+        self._cql = cql
+        self._truth = truth
+        self._commits = commits
+        self._intents = intents
+        self._listing = listing
+        self._book = book
+        self._heads = heads
+        self._ended = ended
+        self._tidy = tidy
+        self._clock = clock
+        self._log = get_logger("metadata")
+
+    async def run_once(self) -> Swept:
+        """Raises ``MetadataUnavailable``, ``MetadataUnknown``: the rest is done the next time."""
+        workers = keys = 0
+        before_us = self._clock.now_us() - int(DEAD_SECONDS * 1_000_000)
+        for worker, alive_us in await self._cql.run(_WORKERS):
+            if worker != self._intents.worker and (alive_us or 0) < before_us:
+                keys += await self.sweep_worker(worker)
+                workers += 1
+        heads = await self._each(self._heads, self._forget_head)
+        uploads = await self._each(self._ended, lambda entry: self._tidy(entry.body.decode()))
+        return Swept(workers, keys, heads, uploads)
+
+    async def sweep_worker(self, worker: int) -> int:
+        """Bring everything to its end that a dead process had begun; how many keys that were."""
+        count = 0
+        for bucket_id, shard_id, sub in await self._cql.run(_SHARDS, worker):
+            place = Place(shard_id, sub)
+            rows = await self._cql.run(_INTENTS, bucket_id, shard_id, sub)
+            mine = [(key, whose) for key, whose in rows if key is not None and whose == worker]
+            for at in range(0, len(mine), AT_ONCE):
+                some = mine[at : at + AT_ONCE]
+                await asyncio.gather(*(self.bring_to_end(bucket_id, key) for key, _ in some))
+                await self._intents.remove(bucket_id, place, some)
+            count += len(mine)
+        await self._cql.run(_FORGET_SHARDS, worker)
+        await self._cql.run(_FORGET_WORKER, worker)
+        self._log.info("a process that died has been swept up after", worker=worker, keys=count)
+        return count
+
+    async def bring_to_end(self, bucket_id: bytes, key: bytes) -> None:
+        """No change of the key that was decided before can land any more; its notes and list rows are as the truth says."""
+        head = await self._commits.burn(bucket_id, key)
+        await self._book.copy_found(head.pending)
+        await self._listing.reindex(bucket_id, key)
+
+    async def note_head(self, made: Made) -> None:
+        """A key was left without versions: what remains of it goes later."""
+        due_us = self._clock.now_us() + HEAD_KEPT_SECONDS * 1_000_000
+        body = _encode(OldHead(made.bucket_id, made.key, made.seq))
+        await self._heads.add(due_us.to_bytes(8, "big") + made.notes.op, due_us, body, made.seq)
+
+    async def _forget_head(self, entry: Entry) -> None:
+        old = _decode_head(entry.body)
+        head = await self._truth.head(old.bucket_id, old.key)
+        if head.seq is None or head.versions or head.move is not None:
+            return
+        if head.seq != old.seq and head.seq > self._clock.now_us() - HEAD_KEPT_SECONDS * 1_000_000:
+            return  # deleted once more since: there is another entry for that; or moved on by a sweeper
+        await self._book.copy_found(head.pending)
+        await self._truth.forget(old.bucket_id, old.key, head.seq)
+
+    async def _each(self, queue: TimeQueue, work: Callable[[Entry], Awaitable[None]]) -> int:
+        entries = await queue.due(self._clock.now_us(), BATCH)
+        done: list[bytes] = []
+        for at in range(0, len(entries), AT_ONCE):
+            some = entries[at : at + AT_ONCE]
+            ends = await asyncio.gather(*(work(entry) for entry in some), return_exceptions=True)
+            done += [entry.id for entry, end in zip(some, ends, strict=True) if end is None]
+            _raise_unexpected(ends)
+        if done:
+            await queue.finish(done)
+        return len(done)
+
+
+def _raise_unexpected(ends: Sequence[BaseException | None]) -> None:
+    """What the cluster did not answer is done the next time; anything else is a mistake of ours."""
+    for end in ends:
+        if end is not None and not isinstance(end, DolmenError):
+            raise end

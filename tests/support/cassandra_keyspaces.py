@@ -1,0 +1,110 @@
+"""Keyspaces of a run of pytest: made once for all its workers, dropped by the last of them.
+
+A table costs about a second of a busy machine: tests share one keyspace and take bucket ids of their own in it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from cassandra_cluster import private_directory, shared_node
+from cassandra_guard import become_user
+from cassandra_jars import locked
+
+PREFIX = "dolmen_test_"
+REPLICAS_MAX = 3
+REQUEST_SECONDS = 60.0  # changes of the schema on an overloaded machine
+# xdist gives its workers one id; without it this process is the run.
+RUN = (os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex)[:16]
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+MakeSchema = Callable[[list[str], str], object]  # (contact points, keyspace): makes the tables
+
+_users: IO[bytes] | None = None
+
+
+@contextlib.contextmanager
+def cql_session(contact_points: list[str]) -> Iterator[Any]:
+    """A synchronous session of the driver, for set-up and for looking at tables."""
+    from cassandra.cluster import EXEC_PROFILE_DEFAULT, Cluster, ExecutionProfile
+    from cassandra.policies import RoundRobinPolicy
+
+    profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=REQUEST_SECONDS)
+    cluster = Cluster(contact_points, execution_profiles={EXEC_PROFILE_DEFAULT: profile})
+    try:
+        yield cluster.connect()
+    finally:
+        cluster.shutdown()
+
+
+def create_keyspace(contact_points: list[str], keyspace: str) -> None:
+    """Make it anew, replicated over as many nodes as there are, at most REPLICAS_MAX."""
+    with cql_session(contact_points) as session:
+        centre = session.execute("SELECT data_center FROM system.local").one().data_center
+        peers = session.execute("SELECT data_center FROM system.peers_v2")
+        replicas = min(REPLICAS_MAX, 1 + sum(peer.data_center == centre for peer in peers))
+        session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
+        options = f"{{'class': 'NetworkTopologyStrategy', '{centre}': {replicas}}}"
+        session.execute(f"CREATE KEYSPACE {keyspace} WITH replication = {options}")
+
+
+def shared_keyspace(make_schema: MakeSchema, label: str = "main") -> str:
+    """Name of the keyspace ``label`` of this run. Whoever comes first creates it and calls ``make_schema``; others wait.
+
+    When ``make_schema`` fails, the next caller tries again with a fresh keyspace.
+    """
+    keyspace = f"{PREFIX}{RUN}_{label}"
+    contact_points = shared_node()
+    directory = join_run()
+    with locked(directory / f"{keyspace}.lock"):
+        made = directory / f"{keyspace}.made"
+        if not made.exists():
+            create_keyspace(contact_points, keyspace)
+            make_schema(contact_points, keyspace)
+            made.touch()
+    return keyspace
+
+
+def end_run() -> None:
+    """At the end of a worker's session: the last one drops the keyspaces."""
+    global _users
+    if _users is None:
+        return
+    directory = _run_directory()
+    fcntl.lockf(_users, fcntl.LOCK_UN)
+    try:
+        fcntl.lockf(_users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        pass  # others still work
+    else:
+        made = [path.stem for path in directory.glob(f"{PREFIX}*.lock")]
+        shutil.rmtree(directory)
+        drop_keyspaces(made)
+    finally:
+        _users.close()
+        _users = None
+
+
+def drop_keyspaces(keyspaces: list[str]) -> None:
+    with cql_session(shared_node()) as session:
+        for keyspace in keyspaces:
+            session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
+
+
+def _run_directory() -> Path:
+    return private_directory() / f"run-{RUN}"
+
+
+def join_run() -> Path:
+    """The directory of this run, which this process uses until ``end_run``."""
+    global _users
+    directory = _run_directory()
+    _users = _users or become_user(directory)
+    return directory
