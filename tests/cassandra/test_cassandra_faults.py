@@ -1,13 +1,17 @@
 """Clusters of a test's own: what is acknowledged survives killed nodes, a paused node comes back, one of three may be missing."""
 
 import subprocess
+import time
 
 import pytest
+from cassandra import ConsistencyLevel, Timeout, Unavailable
+from cassandra.query import SimpleStatement
 from cassandra_cluster import CassandraCluster
 from cassandra_errors import WrongUse
 from cassandra_keyspaces import cql_session
 from cassandra_ready import is_ready
 
+QUORUM_SECONDS = 60.0
 pytestmark = pytest.mark.cassandra_cluster
 
 
@@ -18,23 +22,24 @@ def make_table(contact_points, replicas):
         session.execute("CREATE TABLE kept.rows (id int PRIMARY KEY, said text)")
 
 
-def write(contact_points, number):
-    """At QUORUM, so that whoever reads at QUORUM finds it."""
-    from cassandra import ConsistencyLevel
-    from cassandra.query import SimpleStatement
-
+def at_quorum(contact_points, text):
+    """Run the statement, which may be repeated, until a quorum answers: a while after a kill, the dead node is still asked."""
+    statement = SimpleStatement(text, consistency_level=ConsistencyLevel.QUORUM)
+    deadline = time.monotonic() + QUORUM_SECONDS
     with cql_session(contact_points) as session:
-        text = f"INSERT INTO kept.rows (id, said) VALUES ({number}, 'row {number}') IF NOT EXISTS"
-        assert session.execute(SimpleStatement(text, consistency_level=ConsistencyLevel.QUORUM)).one().applied
+        while True:
+            try:
+                return session.execute(statement)
+            except (Timeout, Unavailable):
+                assert time.monotonic() < deadline
+
+
+def write(contact_points, number):
+    at_quorum(contact_points, f"INSERT INTO kept.rows (id, said) VALUES ({number}, 'row {number}')")
 
 
 def read(contact_points):
-    from cassandra import ConsistencyLevel
-    from cassandra.query import SimpleStatement
-
-    with cql_session(contact_points) as session:
-        rows = session.execute(SimpleStatement("SELECT id, said FROM kept.rows", consistency_level=ConsistencyLevel.QUORUM))
-        return dict(sorted(rows))
+    return dict(sorted(at_quorum(contact_points, "SELECT id, said FROM kept.rows")))
 
 
 def test_one_node_keeps_what_it_acknowledged_when_killed(tmp_path):

@@ -19,13 +19,14 @@ from cassandra_ready import is_ready
 from cassandra_settings import ClusterSettings
 
 WAIT_SECONDS = 240.0
-LINGER_SECONDS = 1.0
+LINGER_SECONDS = 0.5
 PATHS = os.pathsep.join(str(Path(module.__file__).parent) for module in (cassandra_cluster, cassandra_settings))
 SHARES = f"""
 import sys, time
 from pathlib import Path
 from cassandra_cluster import SharedNode
-print(*SharedNode(Path(sys.argv[1]), {LINGER_SECONDS}).contact_points(), flush=True)
+node = SharedNode(Path(sys.argv[1]), {LINGER_SECONDS})
+print(*node.contact_points(), flush=True)
 time.sleep(600)
 """
 OWNS = """
@@ -38,21 +39,31 @@ with CassandraCluster(Path(sys.argv[1])) as cluster:
 """
 
 
-def start_user(code, directory):
-    """A process that uses a cluster in ``directory`` and prints where that is."""
-    command = [sys.executable, "-c", code, str(directory)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": PATHS})
+@pytest.fixture
+def start_user():
+    """``start_user(code, directory)``: a process that uses a cluster in ``directory`` and prints where that is."""
+    started = []
+
+    def start(code, directory):
+        command = [sys.executable, "-c", code, str(directory)]
+        started.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": PATHS}))
+        return started[-1]
+
+    yield start
+    for user in started:
+        kill(user)
+
+
+def kill(user):
+    user.kill()
+    user.wait()
+    user.stdout.close()
 
 
 def told_by(user):
     (address,) = user.stdout.readline().split()
     assert re.fullmatch(r"127\.77\.\d+\.1", address)
     return address
-
-
-def kill(user):
-    user.kill()
-    user.communicate()
 
 
 def wait_until(condition, what):
@@ -77,7 +88,7 @@ def guards_of(directory):
     return found
 
 
-def test_the_node_is_shared_and_outlives_neither_killed_user(tmp_path):
+def test_the_node_is_shared_and_outlives_neither_killed_user(start_user, tmp_path):
     directory = tmp_path / "shared"
     users = [start_user(SHARES, directory) for _ in range(2)]
     address, other = map(told_by, users)
@@ -105,7 +116,7 @@ def test_why_there_is_no_node_is_told_to_everybody(monkeypatch, tmp_path):
 
 
 @pytest.mark.cassandra_cluster
-def test_a_killed_guard_takes_its_node_along_and_the_next_user_gets_another(tmp_path):
+def test_a_killed_guard_takes_its_node_along_and_the_next_user_gets_another(start_user, tmp_path):
     directory = tmp_path / "shared"
     first = start_user(SHARES, directory)
     told_by(first)
@@ -122,7 +133,7 @@ def test_a_killed_guard_takes_its_node_along_and_the_next_user_gets_another(tmp_
 
 
 @pytest.mark.cassandra_cluster
-def test_the_clusters_of_a_killed_test_end(tmp_path):
+def test_the_clusters_of_a_killed_test_end(start_user, tmp_path):
     owner = start_user(OWNS, tmp_path)
     told_by(owner)
     node = pid_of(tmp_path / "node1")

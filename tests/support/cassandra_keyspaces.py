@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from cassandra_cluster import private_directory, shared_node
-from cassandra_guard import become_user
+from cassandra_cluster import VARIABLE, private_directory, shared_node
+from cassandra_guard import become_user, open_users
 from cassandra_jars import locked
 
 PREFIX = "dolmen_test_"
+NAME_CHARACTERS_MAX = 48  # Cassandra's limit
+WHERE = "where"  # in a run's directory: its DOLMEN_TEST_CASSANDRA
 REPLICAS_MAX = 3
+PROTOCOL = 4  # every server that may be named speaks it
 REQUEST_SECONDS = 60.0  # changes of the schema on an overloaded machine
 # xdist gives its workers one id; without it this process is the run.
 RUN = (os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex)[:16]
@@ -37,7 +40,7 @@ def cql_session(contact_points: list[str]) -> Iterator[Any]:
     from cassandra.policies import RoundRobinPolicy
 
     profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=REQUEST_SECONDS)
-    cluster = Cluster(contact_points, execution_profiles={EXEC_PROFILE_DEFAULT: profile})
+    cluster = Cluster(contact_points, execution_profiles={EXEC_PROFILE_DEFAULT: profile}, protocol_version=PROTOCOL)
     try:
         yield cluster.connect()
     finally:
@@ -61,35 +64,45 @@ def shared_keyspace(make_schema: MakeSchema, label: str = "main") -> str:
     When ``make_schema`` fails, the next caller tries again with a fresh keyspace.
     """
     keyspace = f"{PREFIX}{RUN}_{label}"
+    assert len(keyspace) <= NAME_CHARACTERS_MAX, keyspace
     contact_points = shared_node()
     directory = join_run()
     with locked(directory / f"{keyspace}.lock"):
         made = directory / f"{keyspace}.made"
         if not made.exists():
+            end_killed_runs()
             create_keyspace(contact_points, keyspace)
             make_schema(contact_points, keyspace)
             made.touch()
     return keyspace
 
 
+def join_run() -> Path:
+    """The directory of this run, which this process uses until ``end_run``: what is made for the run is noted there."""
+    global _users
+    directory = private_directory() / f"run-{RUN}"
+    if _users is None:
+        _users = become_user(directory)
+        (directory / WHERE).write_text(os.environ.get(VARIABLE, ""))
+    return directory
+
+
 def end_run() -> None:
     """At the end of a worker's session: the last one drops the keyspaces."""
     global _users
-    if _users is None:
-        return
-    directory = _run_directory()
-    fcntl.lockf(_users, fcntl.LOCK_UN)
-    try:
-        fcntl.lockf(_users, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        pass  # others still work
-    else:
-        made = [path.stem for path in directory.glob(f"{PREFIX}*.lock")]
-        shutil.rmtree(directory)
-        drop_keyspaces(made)
-    finally:
-        _users.close()
+    if _users is not None:
+        with _users:
+            fcntl.lockf(_users, fcntl.LOCK_UN)
+            _end_if_unused(private_directory() / f"run-{RUN}", _users)
         _users = None
+
+
+def end_killed_runs() -> None:
+    """Drop what runs left that were killed, if they used the same Cassandra; a node of ours went with them, or will."""
+    for directory in private_directory().glob("run-*"):
+        if directory.name != f"run-{RUN}" and _where(directory) == os.environ.get(VARIABLE, ""):
+            with contextlib.suppress(FileNotFoundError), open_users(directory) as users:
+                _end_if_unused(directory, users)
 
 
 def drop_keyspaces(keyspaces: list[str]) -> None:
@@ -98,13 +111,19 @@ def drop_keyspaces(keyspaces: list[str]) -> None:
             session.execute(f"DROP KEYSPACE IF EXISTS {keyspace}")
 
 
-def _run_directory() -> Path:
-    return private_directory() / f"run-{RUN}"
+def _end_if_unused(directory: Path, users: IO[bytes]) -> None:
+    try:
+        fcntl.lockf(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return  # others still work
+    made = [path.stem for path in directory.glob(f"{PREFIX}*.lock")]
+    shutil.rmtree(directory)
+    if made:
+        drop_keyspaces(made)
 
 
-def join_run() -> Path:
-    """The directory of this run, which this process uses until ``end_run``."""
-    global _users
-    directory = _run_directory()
-    _users = _users or become_user(directory)
-    return directory
+def _where(directory: Path) -> str | None:
+    try:
+        return (directory / WHERE).read_text()
+    except FileNotFoundError:  # it is being made, or removed
+        return None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from dolmen.cli.dev.home import ENCRYPTION_KEY_FILE, METADATA_FILE, STATE_FILE
+from dolmen.cli.dev.home import ENCRYPTION_KEY_FILE, metadata_of
 from dolmen.cli.dev.plan import ENV_ENCRYPTION_KEY_FILE
 from dolmen.core.errors import ConfigError
 
@@ -44,8 +44,7 @@ def expanded(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     if directory is None or not rest:  # without an action there is nothing to do
         return rest
     home = Path(directory)
-    if not (home / STATE_FILE).is_file():
-        raise ConfigError(f"{directory} is no directory of `dolmen dev`")
+    metadata = metadata_of(home)
     # A keyring of the operator's own: its path is seen from the directory, as the processes see it.
     keyring = home / (environ.get(ENV_ENCRYPTION_KEY_FILE) or ENCRYPTION_KEY_FILE)
-    return [*rest, "--metadata", f"embedded:{home / METADATA_FILE}", "--encryption-key-file", str(keyring)]
+    return [*rest, "--metadata", metadata, "--encryption-key-file", str(keyring)]

@@ -146,6 +146,9 @@ class Gateway:
     def _ready(self) -> tuple[bool, str]:
         if self._stopping:
             return False, "stopping"
+        reasons = self._store.reasons()
+        if reasons:
+            return False, "; ".join(reasons)
         return (True, "ok") if self._cluster.ready else (False, "no cluster map yet")
 
     async def run(self) -> None:

@@ -10,11 +10,12 @@ from dolmen.gateway.kms.names import S3_KEY, setting_of_name
 from dolmen.gateway.kms.options import default_encryption
 from dolmen.gateway.kms.settings import KMS_SETTINGS
 from dolmen.gateway.lifecycle.day import DAY_SETTING
+from dolmen.gateway.metadata.choose import METADATA_UNIT
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(flag="listen", help="Address of the S3 endpoint", unit="HOST:PORT"),
     Setting(flag="listen-fd", help="Number of an inherited listening socket, instead of --listen", parse=at_least(0)),
-    Setting(flag="metadata", help="Where metadata is kept", unit="embedded:PATH", required=True),
+    Setting(flag="metadata", help="Where metadata is kept", unit=METADATA_UNIT, required=True),
     Setting(flag="cluster-id", help="The cluster's id", unit="32 hex digits", required=True),
     Setting(flag="cluster-key-file", help="File with the secret between the processes", unit="path", parse=Path, required=True),
     Setting(flag="root-keys-file", help="TOML file with the root account's access key", unit="path", parse=Path, required=True),

@@ -112,6 +112,7 @@ def _trace(parents: dict, world: World) -> tuple[str, ...]:
 def _shown(world: World) -> str:
     truth = f"truth {tuple(world.truth)}"
     places = ", ".join(
-        f"{name}: intents {place.intents} row {place.row}@{place.stamp}" for name, place in (("S", world.source), ("child", world.child))
+        f"{name}: intents {place.intents} row {place.row}@{place.stamp}"
+        for name, place in (("S", world.source), ("child", world.child))
     )
     return f"{truth}, {places}, map {world.map}, late {len(world.late)}"

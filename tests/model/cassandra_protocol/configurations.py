@@ -48,7 +48,8 @@ def split(weak: Weak = NOTHING, lists: int = 1, kinds: tuple[str, ...] = ("put",
 
 def two_splitters(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",)) -> Configuration:
     """The first splitter only seemed dead."""
-    return Configuration("two splitters", (*writers(*kinds, weak=weak), Lister(weak=weak), Splitter(weak=weak), Splitter(2, weak=weak)))
+    splitters = Splitter(weak=weak), Splitter(2, weak=weak)
+    return Configuration("two splitters", (*writers(*kinds, weak=weak), Lister(weak=weak), *splitters))
 
 
 def late(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put", "create"), attempts_max: int = 2) -> Configuration:
@@ -78,5 +79,7 @@ def swept_split(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",)) -> Conf
 def deleted(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), timeouts: bool = True, deleters: int = 1) -> Configuration:
     """A bucket is deleted under writers; with two deleters, the first one's deletion is taken back while it may still go on."""
     made = writers(*kinds, weak=weak, timeouts=timeouts)
-    removing = tuple(Deleter(number + 1, weak=weak) for number in range(deleters))
-    return Configuration("bucket deleted", (*made, Lister(weak=weak), *removing, *((Reverter(),) if deleters > 1 else ()), Coordinator()))
+    removing = [Deleter(number + 1, weak=weak) for number in range(deleters)]
+    if deleters > 1:
+        removing.append(Reverter())
+    return Configuration("bucket deleted", (*made, Lister(weak=weak), *removing, Coordinator()))

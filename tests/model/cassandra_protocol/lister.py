@@ -45,7 +45,10 @@ class Lister:
             self.check_row(place_of(world, me.place).row, me)
 
     def _intents(self, world: World, me: ListerState) -> tuple[str, World, ListerState]:
-        """1. The whole intents partition, with its statics. Keys with an intent come from the truth (3), which is right by itself."""
+        """1. The whole intents partition, with its statics.
+
+        3. Keys with an intent come from the truth, read after the rows: that is right by itself.
+        """
         found = place_of(world, me.place)
         label = f"reads the intents of {name_of(me.place)}: "
         if found.moved:
@@ -63,7 +66,7 @@ class Lister:
         return f"reads the row in {name_of(me.place)}: {row}", world, me._replace(at="rows", row=row)
 
     def check_row(self, row: int, me: ListerState) -> None:
-        """2. With the page's intents in its memo it reads rows at any time, as often as it likes: at each moment the row must do."""
+        """2. With the intents in the page's memo it reads rows at any time, often: at each moment the row must do."""
         if not me.held & (1 << row):
             held = [value for value in range(me.held.bit_length()) if me.held & (1 << value)]
             raise Broken(f"{self.name} reads the row in {name_of(me.place)}: {row}, and since its begin the truth was {held}")

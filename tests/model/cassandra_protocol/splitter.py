@@ -96,7 +96,7 @@ class Splitter:
     def _carry(self, world, me):
         """4. Copies them, one after the other; without them there is nothing to do."""
         worker = next(worker for worker, op in enumerate(me.intents) if op)
-        rest = (*me.intents[:worker], 0, *me.intents[worker + 1:])
+        rest = (*me.intents[:worker], 0, *me.intents[worker + 1 :])
         mine = me._replace(intents=rest) if any(rest) else self._next(me._replace(intents=()))
         yield f"4 copies the intent of writer {worker + 1}", write_intent(world, CHILD, worker, me.intents[worker]), mine
 

@@ -182,7 +182,7 @@ def delete_intent(world: World, place: int, worker: int, op: int) -> World:
 
 
 def _put(intents: tuple[int, ...], worker: int, op: int) -> tuple[int, ...]:
-    return (*intents[:worker], op, *intents[worker + 1:])
+    return (*intents[:worker], op, *intents[worker + 1 :])
 
 
 def write_closed(world: World, place: int, closed: bool, stamp: int) -> World:

@@ -92,4 +92,4 @@ def _killed(world: World, worker: int) -> World:
         return world
     processes = world.processes
     dead = type(writer)(at="dead", turn=writer.turn)
-    return world._replace(processes=(*processes[:worker], dead, *processes[worker + 1:]))
+    return world._replace(processes=(*processes[:worker], dead, *processes[worker + 1 :]))

@@ -20,6 +20,8 @@ import fcntl
 import os
 import secrets
 import shutil
+import subprocess
+import sys
 import time
 import tomllib
 from collections.abc import Mapping
@@ -40,6 +42,7 @@ ENCRYPTION_KEY_BYTES = 32  # of AES-256
 ROOT_KEYS_FILE = "root-keys.toml"
 ADDRESSES_FILE = "run/dev.json"
 METADATA_FILE = "metadata/metadata.sqlite"
+EMBEDDED = f"embedded:{METADATA_FILE}"
 
 DISKS_DEFAULT = 6
 SCHEME_DEFAULT = Scheme(4, 2)
@@ -65,6 +68,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     cluster_id: str  # 32 hex digits
     scheme: str
     disks: int
+    metadata: str = EMBEDDED  # where it is
 
 
 class Addresses(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,7 +114,7 @@ def lock_directory(directory: Path) -> int:
         return descriptor
 
 
-def load_or_create_state(directory: Path, disks: int | None, scheme: Scheme | None) -> State:
+def load_or_create_state(directory: Path, disks: int | None, scheme: Scheme | None, metadata: str | None = None) -> State:
     """The directory's state; made with the given values, or the defaults, at the first start.
 
     Raises ``ConfigError`` when values are given that differ from what the directory has: data lies in that shape.
@@ -125,6 +129,7 @@ def load_or_create_state(directory: Path, disks: int | None, scheme: Scheme | No
             cluster_id=secrets.token_hex(16),
             scheme=str(wanted_scheme),
             disks=wanted_disks,
+            metadata=metadata or EMBEDDED,
         )
         write_durably(path, msgspec.json.format(msgspec.json.encode(state)) + b"\n", mode=0o644)
         return state
@@ -138,6 +143,11 @@ def load_or_create_state(directory: Path, disks: int | None, scheme: Scheme | No
         raise ConfigError(f"{directory} was made with {state.disks} disks; it cannot be started with {disks}")
     if scheme is not None and scheme != parse_scheme(state.scheme):
         raise ConfigError(f"{directory} was made with {state.scheme}; it cannot be started with {scheme}")
+    if metadata is not None and metadata != state.metadata:
+        raise ConfigError(
+            f"{directory} has its metadata in {state.metadata}; to move it: stop, `dolmen metadata copy`, "
+            f"then change `metadata` in {path}"
+        )
     return state
 
 
@@ -153,6 +163,26 @@ def prepare(directory: Path) -> None:
     if not keyring.exists():
         line = f"key-1:{base64.b64encode(secrets.token_bytes(ENCRYPTION_KEY_BYTES)).decode()}\n"
         write_durably(keyring, line.encode(), mode=0o600)
+
+
+def metadata_of(directory: Path) -> str:
+    """Where a directory's metadata is, for programs that run elsewhere. Raises ``ConfigError``."""
+    try:
+        state = msgspec.json.decode((directory / STATE_FILE).read_bytes(), type=State)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{directory} is no directory of `dolmen dev`") from error
+    return f"embedded:{directory / METADATA_FILE}" if state.metadata == EMBEDDED else state.metadata
+
+
+def migrate(metadata: str, directory: Path) -> None:
+    """Bring a cluster's schema up to date; a file does that itself when it is opened. Raises ``ConfigError``."""
+    if metadata == EMBEDDED:
+        return
+    argv = [sys.executable, "-P", "-m", "dolmen.gateway.metadata.command", "migrate", "--metadata", metadata]
+    done = subprocess.run(argv, cwd=directory, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise ConfigError(lines[-1] if lines else f"the schema of {metadata} could not be brought up to date")
 
 
 def root_keys(directory: Path, environ: Mapping[str, str]) -> RootKeys:

@@ -44,6 +44,7 @@ class DevOptions:
     workers: int = 1
     datanodes: int | None = None
     accounts: Path | None = None
+    metadata: str | None = None
     region: str = "us-east-1"
     domains: tuple[str, ...] = ()
     log_level: str = "info"
@@ -133,6 +134,12 @@ SETTINGS: tuple[Setting, ...] = (
         help="Datanode processes that share the disks; by default one for each core, and so many that none has more than M disks",
         unit="number",
         reason="a datanode process is single-threaded; one that dies must not take more disks away than may be lost",
+    ),
+    Setting(
+        flag="metadata",
+        help="Metadata in a Cassandra cluster; at the first start a file in DIR, later what the directory has",
+        unit="cassandra://HOST,HOST/KEYSPACE",
+        reason="a file serves one machine, and needs nothing else",
     ),
     Setting(flag="accounts", parse=Path, help="Accounts beside the root account", unit="TOML file"),
     Setting(flag="region", default="us-east-1", help="The region that clients sign for", reason="what clients assume"),

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from dolmen.cli.dev.home import CLUSTER_KEY_FILE, ENCRYPTION_KEY_FILE, METADATA_FILE
+from dolmen.cli.dev.home import CLUSTER_KEY_FILE, EMBEDDED, ENCRYPTION_KEY_FILE
 from dolmen.cli.dev.options import DevOptions, cores, parse_scheme
 from dolmen.core.errors import ConfigError
 
@@ -70,7 +70,7 @@ def plan(
         Role.MAINTENANCE,
         "dolmen.gateway.maintenance",
         (
-            *("--metadata", f"embedded:{METADATA_FILE}"),
+            *("--metadata", options.metadata or EMBEDDED),
             *peers,
             *("--scheme", scheme, "--lease-owner", LEASE_OWNER),
             *secret,
@@ -108,7 +108,7 @@ def _gateway(index: int, listen_fd: int, keys_fd: int, options: DevOptions, secr
         "dolmen.gateway",
         (
             *("--listen-fd", str(listen_fd)),
-            *("--metadata", f"embedded:{METADATA_FILE}"),
+            *("--metadata", options.metadata or EMBEDDED),
             *secret,
             *accounts,
             *_keyring(),

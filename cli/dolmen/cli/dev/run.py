@@ -23,6 +23,7 @@ from dolmen.cli.dev.home import (
     keys_in_memory,
     load_or_create_state,
     lock_directory,
+    migrate,
     prepare,
     root_keys,
 )
@@ -74,7 +75,8 @@ def _prepare(options: DevOptions, directory: Path, held: contextlib.ExitStack) -
     os.chdir(directory)
     for listen in (options.listen, options.admin_listen):
         tcp_address(listen)
-    state = load_or_create_state(directory, options.disks, options.scheme)
+    state = load_or_create_state(directory, options.disks, options.scheme, options.metadata)
+    options = replace(options, metadata=state.metadata)
     scheme = parse_scheme(state.scheme)
     plan(options, state.cluster_id, state.disks, state.scheme, [], -1)  # refuse before a port or file is touched
     keys = root_keys(directory, os.environ)
@@ -84,6 +86,7 @@ def _prepare(options: DevOptions, directory: Path, held: contextlib.ExitStack) -
     admin_listener = bind_one(options.admin_listen)
     held.callback(admin_listener.close)
     prepare(directory)
+    migrate(state.metadata, directory)
     keys_fd = keys_in_memory(keys)
     held.callback(os.close, keys_fd)
     endpoint, admin = url_of(options.listen, listeners[0]), url_of(options.admin_listen, admin_listener)

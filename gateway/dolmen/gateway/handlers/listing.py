@@ -9,6 +9,7 @@ from dolmen.gateway.auth.accounts import Account
 from dolmen.gateway.handlers.call import Call
 from dolmen.gateway.metadata.delimiter import Page, Position, after_key, list_page
 from dolmen.gateway.metadata.records import NULL_VERSION, ListRow
+from dolmen.gateway.metadata.store import ScanMemo
 from dolmen.gateway.metadata.tokens import InvalidToken, decode_token, encode_token
 from dolmen.gateway.metadata.versions import seq_of_version_id
 from dolmen.gateway.s3.fault import S3Fault
@@ -89,8 +90,9 @@ class Owners:
 async def _page(call: Call, prefix: str, delimiter: str, marker: Position | None, limit: int) -> Page[ListRow]:
     bucket_id = call.bucket.bucket_id
     store = call.services.store
+    memo = ScanMemo()
     return await list_page(
-        lambda start, end, rows: store.scan(bucket_id, start.key, end, rows),
+        lambda start, end, rows: store.scan(bucket_id, start.key, end, rows, memo),
         prefix=prefix.encode(),
         delimiter=delimiter.encode(),
         marker=marker,
@@ -218,9 +220,10 @@ async def list_object_versions(call: Call, given: ListObjectVersionsInput) -> Re
     limit = page_size(given.max_keys)
     marker = await _version_marker(call, given.key_marker, given.version_id_marker)
     bucket_id, store = call.bucket.bucket_id, call.services.store
+    memo = ScanMemo()
     page: Page[ListRow] = await list_page(
         lambda start, end, rows: store.scan_versions(
-            bucket_id, start.key, start.mark if isinstance(start.mark, int) else None, end, rows
+            bucket_id, start.key, start.mark if isinstance(start.mark, int) else None, end, rows, memo
         ),
         prefix=prefix.encode(),
         delimiter=delimiter.encode(),

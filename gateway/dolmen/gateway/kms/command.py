@@ -10,7 +10,6 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import uvloop
 
@@ -24,7 +23,7 @@ from dolmen.gateway.kms.names import setting_of_name
 from dolmen.gateway.kms.present import Progress, Result, json_of, lines_of
 from dolmen.gateway.kms.service import KeyService, KmsKeyExists
 from dolmen.gateway.kms.settings import KMS_SETTINGS, kms_settings
-from dolmen.gateway.metadata.choose import metadata_path, open_metadata
+from dolmen.gateway.metadata.choose import METADATA_UNIT, open_metadata, require_existing
 from dolmen.gateway.metadata.store import MetadataStore
 
 PROGRAM = "dolmen kms"
@@ -34,7 +33,7 @@ GRACE_SECONDS = 900.0  # of garbage notes, of which nothing here makes any
 INTERRUPTED = 130  # as a shell tells SIGINT
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(flag="metadata", required=True, help="Where the metadata is", unit="embedded:PATH"),
+    Setting(flag="metadata", required=True, help="Where the metadata is", unit=METADATA_UNIT),
     *KMS_SETTINGS,
     Setting(
         flag="log-level",
@@ -109,9 +108,7 @@ def _complain(message: str, exit_code: int) -> int:
 
 async def _run(arguments: argparse.Namespace) -> Result:
     clock = SystemClock()
-    path = metadata_path(arguments.metadata)
-    if not Path(path).is_file():  # opening would make an empty one
-        raise ConfigError(f"there is no metadata file {path}")
+    require_existing(arguments.metadata)  # opening would make an empty one
     store = open_metadata(arguments.metadata, clock, GRACE_SECONDS)
     service = key_service(kms_settings(arguments), store, clock)
     if service is None:

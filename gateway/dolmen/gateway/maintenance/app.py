@@ -44,7 +44,7 @@ from dolmen.gateway.maintenance.report import Reporter
 from dolmen.gateway.maintenance.throttle import Throttle
 from dolmen.gateway.maintenance.topology import Geometry
 from dolmen.gateway.maintenance.watch import Watch
-from dolmen.gateway.metadata.choose import open_metadata
+from dolmen.gateway.metadata.choose import METADATA_UNIT, open_metadata
 from dolmen.gateway.objects.cluster import ClusterView
 from dolmen.gateway.objects.damage import DamageNotes
 from dolmen.gateway.objects.memory import MemoryBudget
@@ -103,7 +103,7 @@ def address(text: str) -> str:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting(flag="metadata", required=True, help="Where the metadata is", unit="embedded:PATH"),
+    Setting(flag="metadata", required=True, help="Where the metadata is", unit=METADATA_UNIT),
     Setting(flag="cluster-id", required=True, help="Identity of the cluster", unit="32 hex digits"),
     Setting(flag="cluster-key-file", required=True, parse=Path, help="File with the key shared by all processes", unit="path"),
     Setting(flag="datanode", required=True, repeated=True, parse=address, help="A datanode; all of them are named", unit="address"),
@@ -220,6 +220,7 @@ class Maintenance:
             collector=GarbageCollector(*parts, turn=turn),
             leadership=self.leadership,
             clock=clock,
+            upkeep=self.store.upkeep,
             notifier=Notifier(self.store, clock, targets, webhook(self._outbound)),
             lifecycle=LifecycleDuty(
                 self.store,
@@ -249,6 +250,9 @@ class Maintenance:
 
     def ready(self) -> tuple[bool, str]:
         """Ready when there is a map: then gateways and datanodes can work, whoever leads."""
+        reasons = self.store.reasons()
+        if reasons:
+            return False, "; ".join(reasons)
         return (True, "ok") if self.cluster.ready else (False, f"no cluster map yet: {self.publisher.waiting_for}")
 
     async def status(self) -> bytes:

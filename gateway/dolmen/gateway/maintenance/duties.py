@@ -33,6 +33,7 @@ LOOK_SECONDS = 1.0  # as often as a datanode looks at its directories
 ROWS_SECONDS = (0.5, 10.0)  # shortest and longest rest between passes over the repair rows
 FILL_SECONDS = (0.5, 5.0)
 GARBAGE_SECONDS = (0.2, 10.0)
+UPKEEP_SECONDS = (0.5, 15.0)  # of the metadata backend: shortest rest while there is much of it, and longest
 KEYS_SECONDS = 30.0  # how soon a rotation is noticed: old versions open for ever, nothing waits for this
 KEYS_SETTLE_SECONDS = 5.0  # the same while a pass is due: it begins when every gateway seals with the new version
 COMPARE_SHARE = 9.0  # a comparison that did not end well rests this many times as long as it took: a tenth of a core
@@ -55,6 +56,7 @@ class Duties:
         collector: GarbageCollector,
         leadership: Leadership,
         clock: Clock,
+        upkeep: Callable[[], Awaitable[int]],
         lifecycle: LifecycleDuty | None = None,
         notifier: Notifier | None = None,
         keys: KeyDuty | None = None,
@@ -66,10 +68,12 @@ class Duties:
         self._collector = collector
         self._leadership = leadership
         self._clock = clock
+        self._upkeep = upkeep
         self._lifecycle = lifecycle
         self._notifier = notifier
         self._keys = keys
         self._paces = {"rows": Pace(*ROWS_SECONDS), "fill": Pace(*FILL_SECONDS), "garbage": Pace(*GARBAGE_SECONDS)}
+        self._upkeep_pace = Pace(*UPKEEP_SECONDS)
         self._log = get_logger("duties")
         self.tallies: dict[str, Tally] = {}  # by disk: the comparison that runs, or the last one
         self.rows_tally = Tally()
@@ -117,10 +121,22 @@ class Duties:
     async def run(self) -> None:
         """What only the leader does."""
         async with asyncio.TaskGroup() as group:
-            for duty in (self._rows, self._fill, self._garbage, self._rules, self._rewrap):
+            for duty in (self._rows, self._fill, self._garbage, self._rules, self._rewrap, self._keep_up):
                 group.create_task(duty())
             if self._notifier is not None:
                 group.create_task(self._notifier.run())
+
+    async def _keep_up(self) -> None:
+        """What the metadata backend needs."""
+        found = 0
+
+        async def step() -> None:
+            nonlocal found
+            found = await self._upkeep()
+
+        while True:
+            done = await self._attempt("metadata", step)
+            await self._upkeep_pace.rest(done and found > 0)
 
     async def _rules(self) -> None:
         """Lifecycle rules of buckets."""

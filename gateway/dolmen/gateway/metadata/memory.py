@@ -94,6 +94,12 @@ class MemoryStore(MemoryNotes):
     async def close(self) -> None:
         return None
 
+    def reasons(self) -> list[str]:
+        return []
+
+    async def upkeep(self) -> int:
+        return 0
+
     # ---- buckets -------------------------------------------------------------------------------------------------
 
     def _named(self, name: str) -> _Bucket | None:

@@ -155,6 +155,14 @@ class MetadataStore(Protocol):
         """Finish what was accepted, then release everything."""
         ...
 
+    def reasons(self) -> list[str]:
+        """Why a process on this store should get no traffic now, each in one sentence; empty when it may have some."""
+        ...
+
+    async def upkeep(self) -> int:
+        """What the backend itself needs done now and then; how much there was. The maintenance process that leads calls it."""
+        ...
+
     # ---- buckets -------------------------------------------------------------------------------------------------
 
     async def create_bucket(self, bucket: BucketRecord) -> None:

@@ -1,10 +1,10 @@
 """A store as one file: what ``dolmen metadata export`` writes and ``import`` reads. Of any backend, for any backend.
 
 Format 1, numbers big-endian: the magic ``DOLMENMD``, the format as 2 bytes, then frames: one byte that tells what it is, the
-length of its content as 4 bytes, the content, CRC32C of all of that as 4 bytes. The first frame is ``H``, a JSON object: when and by
-what the file was written. ``I`` frames hold items of one kind: a msgpack array of arrays, each beginning with the number of its kind
-(see ``transfer``). The last frame is ``T``, a JSON object: ``items`` by kind and ``sha256``, of all bytes before it. Nothing follows
-it, and a file without it was cut off.
+length of its content as 4 bytes, the content, CRC32C of all of that as 4 bytes. The first frame is ``H``, a JSON object: when and
+by what the file was written. ``I`` frames hold items of one kind: a msgpack array of arrays, each beginning with the number of its
+kind (see ``transfer``). The last frame is ``T``, a JSON object: ``items`` by kind and ``sha256``, of all bytes before it. Nothing
+follows it, and a file without it was cut off.
 """
 
 from __future__ import annotations

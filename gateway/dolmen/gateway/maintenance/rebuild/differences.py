@@ -9,7 +9,7 @@ from typing import Any, Literal
 import msgspec
 
 from dolmen.gateway.metadata.records import BucketRecord
-from dolmen.gateway.objects.description import HEADERS, BucketFacts
+from dolmen.gateway.objects.description import HEADERS
 
 ROWS_ONLY: Literal["rows only"] = "rows only"
 VOLUMES_ONLY: Literal["volumes only"] = "volumes only"
@@ -96,8 +96,8 @@ def fields_left_out(left_out: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def bucket_difference(row: BucketRecord | None, facts: BucketFacts | None) -> Difference | None:
-    """What the two sides say of one bucket; ``facts``: of its newest write."""
+def bucket_difference(row: BucketRecord | None, facts: BucketRecord | None) -> Difference | None:
+    """What the two sides say of one bucket; ``facts``: as its newest write saw it."""
     if row is None:
         assert facts is not None
         return Difference(
@@ -109,7 +109,7 @@ def bucket_difference(row: BucketRecord | None, facts: BucketFacts | None) -> Di
         *field("owner", row.owner, facts.owner),
         *field("region", row.region, facts.region),
         *field("created_us", row.created_us, facts.created_us),
-        *field("versioning", int(row.versioning), facts.versioning),
+        *field("versioning", row.versioning.name, facts.versioning.name),
         *field("object_lock", row.object_lock, facts.object_lock),
         *field("mfa_delete", row.mfa_delete, False),
         *field("config", sorted(row.config), []),

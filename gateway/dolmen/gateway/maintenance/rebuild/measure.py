@@ -1,6 +1,6 @@
 """ETags and checksums of a version or part, computed anew from its bytes: opened first where they are sealed.
 
-The ETag of what cannot be opened (SSE-C, a key that is gone) cannot be had back; then one is made up that tells versions apart.
+The ETag of what clients sealed with keys of their own (SSE-C) cannot be had back: one is made up that tells versions apart.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from functools import partial
 import msgspec
 
 from dolmen.core.checksums import ALGORITHMS, Hasher, new_hasher
-from dolmen.core.errors import DolmenError
+from dolmen.core.errors import DolmenError, Unavailable
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.kms.sealed_keys import SSE_CUSTOMER, open_sealing, sealed_etag
 from dolmen.gateway.kms.service import KeyService
-from dolmen.gateway.maintenance.rebuild.resolve import PlannedUpload, PlannedVersion, plain_size
+from dolmen.gateway.maintenance.rebuild.resolve import PlannedUpload, PlannedVersion, plain_size, upload_of
+from dolmen.gateway.maintenance.rebuild.rows import Row
 from dolmen.gateway.maintenance.rebuild.writes import Write
 from dolmen.gateway.maintenance.throttle import Throttle
 from dolmen.gateway.metadata.records import (
@@ -34,6 +35,10 @@ from dolmen.gateway.objects.description import WriteDescription
 from dolmen.gateway.objects.joined_parts import multipart_checksum, multipart_etag
 from dolmen.gateway.objects.read import ObjectReader
 from dolmen.gateway.objects.sealing import DataKeys, opened
+
+
+class KeyAbsent(Unavailable):
+    """The key of an encrypted object cannot be had, so its ETag cannot be computed."""
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -66,10 +71,9 @@ class Meter:
         self._keys = keys
         self._throttle = throttle
         self.read_bytes = 0
-        self.unopened = 0  # bodies whose key cannot be had
 
     async def body(self, write: Write) -> Measured:
-        """Of one body, as its object or part had it. Raises ``DataUnavailable``, ``SealBroken``."""
+        """Of one body, as its object or part had it. Raises ``DataUnavailable``, ``SealBroken``, ``KeyAbsent``."""
         facts, description = write.facts, write.description
         assert description is not None
         encryption = facts.mutable.encryption
@@ -77,7 +81,6 @@ class Meter:
         if encryption is not None:
             keys = await self._open(bucket_of(write.bucket_id, description), encryption)
             if keys is None:
-                self.unopened += 1
                 return Measured(made_up_etag(write), None, False)
         md5 = hashlib.md5(usedforsecurity=False)
         algorithm = facts.checksum_algorithm
@@ -104,6 +107,14 @@ class Meter:
         )
         return msgspec.structs.replace(record, etag=multipart_etag(parts), attributes=attributes), exact
 
+    async def row(self, row: Row, bodies: Sequence[Write]) -> tuple[str, Checksum | None, bool]:
+        """ETag and checksum that the bytes of a row give; whether they are exact. Raises as ``body``."""
+        if row.part is not None or bodies[0].facts.upload is None:
+            measured = await self.body(bodies[0])
+            return measured.etag, measured.checksum, measured.is_exact
+        parts, exact = await self._parts(bodies)
+        return multipart_etag(parts), multipart_checksum(upload_of(bodies[0]), parts), exact
+
     async def upload(self, planned: PlannedUpload) -> tuple[list[PartRecord], bool]:
         """The parts of an upload in progress; whether all are exact. Raises as ``body``."""
         return await self._parts(planned.parts)
@@ -126,12 +137,14 @@ class Meter:
         return parts, exact
 
     async def _open(self, bucket: BucketRecord, encryption: Encryption) -> DataKeys | None:
-        if encryption.algorithm == SSE_CUSTOMER or self._keys is None:
+        if encryption.algorithm == SSE_CUSTOMER:
             return None
+        if self._keys is None:
+            raise KeyAbsent("it is encrypted, and no key service is set")
         try:
             return await open_sealing(self._keys, bucket, encryption)
-        except DolmenError:
-            return None
+        except DolmenError as error:
+            raise KeyAbsent(f"its key {encryption.key_id} cannot be had: {error}") from error
 
     def _plaintext(self, layout: ObjectLayout, keys: DataKeys | None, size: int) -> AsyncGenerator[list[memoryview], None]:
         if keys is None:

@@ -194,14 +194,15 @@ def _uploads(writes: Iterable[Write], held: Held, plan: Plan) -> list[PlannedUpl
         if before is not None:
             plan.refused.append(Refused(before, "a newer part of the same number took its place"))
         parts[write.part_number] = write
-    return [_upload(tuple(parts[number] for number in sorted(parts))) for parts in found.values()]
+    ordered = [tuple(parts[number] for number in sorted(parts)) for parts in found.values()]
+    return [PlannedUpload(upload_of(parts[0]), parts) for parts in ordered]
 
 
-def _upload(parts: tuple[Write, ...]) -> PlannedUpload:
-    write = parts[0]
+def upload_of(write: Write) -> UploadRecord:
+    """The upload that a part belongs to."""
     facts, told = write.facts, write.facts.upload
     assert told is not None
-    record = UploadRecord(
+    return UploadRecord(
         bucket_id=write.bucket_id,
         key=write.key,
         upload_id=told.upload_id,
@@ -213,7 +214,6 @@ def _upload(parts: tuple[Write, ...]) -> PlannedUpload:
         checksum_algorithm=told.checksum_algorithm,
         checksum_type=told.checksum_type,
     )
-    return PlannedUpload(record, parts)
 
 
 def _can_be_complete(planned: PlannedUpload, plain: Iterable[Write]) -> bool:

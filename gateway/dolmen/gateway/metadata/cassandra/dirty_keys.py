@@ -9,9 +9,9 @@ cases the answer was true at some time between t and the end of the list.
 seen a newer map before, so every change committed before t has its rows here too. Otherwise the list starts again at what
 the newer map names. So lists do not depend on whether the splitter lives on between its last two steps.
 
-**Why the intents may be remembered for a whole page** (``ScanMemo``). Rows that are read any time after t show what was true at t or
-later, whatever happens in between: if the shard is split, its rows are no longer kept up to date, but they still hold what was true at
-t, because they are dropped only a day after (``MEMO_SECONDS`` is far below). If the map in use changes in the middle of the
+**Why the intents may be remembered for a whole page** (``ScanMemo``). Rows that are read any time after t show what was true at t
+or later, whatever happens in between: if the shard is split, its rows are no longer kept up to date, but they still hold what was
+true at t, because they are dropped only a day after (``MEMO_SECONDS`` is far below). If the map in use changes in the middle of the
 page, the rest of the range is another shard's: its intents are not in the memo and are read then, after its cut-over,
 because the map names a child as a shard of its own only from then on. A key belongs to exactly one read of the page. See
 ``docs/decisions/0025-lists-with-a-memo.md``.
@@ -25,6 +25,8 @@ from typing import NamedTuple, cast
 
 from dolmen.core.clock import Clock
 from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, Statement
+from dolmen.gateway.metadata.cassandra.listing import Listing
+from dolmen.gateway.metadata.cassandra.old_intents import OldIntents
 from dolmen.gateway.metadata.cassandra.shards import Place, Shard, ShardMap
 from dolmen.gateway.metadata.store import MetadataUnavailable, ScanMemo
 
@@ -36,7 +38,7 @@ _ROUNDS_MAX = 8  # of finding the shard while ranges are split under the list
 
 # The whole partition, so that its marks come even when there is no intent: then with a null key.
 _INTENTS = Statement(
-    "SELECT moved, key FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? LIMIT ?", Kind.READ
+    "SELECT moved, key, begun_us FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? LIMIT ?", Kind.READ
 )
 
 
@@ -74,10 +76,11 @@ class _Seen:
 class DirtyKeys:
     """Opens shards for lists."""
 
-    def __init__(self, cql: Cql, shard_map: ShardMap, clock: Clock) -> None:
+    def __init__(self, cql: Cql, shard_map: ShardMap, listing: Listing, clock: Clock) -> None:
         self._cql = cql
         self._map = shard_map
         self._clock = clock
+        self._old = OldIntents(listing, clock)
 
     async def open_at(self, bucket_id: bytes, key: bytes, memo: ScanMemo) -> Opened:
         """The shard that ``key`` is in. One statement for each of its partitions; none when the memo knows it.
@@ -98,14 +101,16 @@ class DirtyKeys:
                 if newer.shard_id != shard.shard_id:
                     shard = newer
                     continue
-            dirty = tuple(sorted(set().union(*(keys for _, keys in parts))))
+            begun_us = {key: since_us for _, intents in parts for key, since_us in intents.items()}
+            dirty = tuple(sorted(begun_us))
             seen.keep(bucket_id, shard, now_seconds, dirty)
+            await self._old.bring_up_to_date(bucket_id, begun_us)
             return Opened(shard, dirty)
         raise MetadataUnavailable("the bucket's ranges are split again and again")
 
-    async def _read(self, bucket_id: bytes, place: Place) -> tuple[bool, set[bytes]]:
-        """(superseded, keys with intents)."""
+    async def _read(self, bucket_id: bytes, place: Place) -> tuple[bool, dict[bytes, int]]:
+        """(superseded, keys with intents and since when, in microseconds)."""
         rows = await self._cql.run(_INTENTS, bucket_id, place.shard_id, place.sub, INTENTS_MAX + 1)
         if len(rows) > INTENTS_MAX:
             raise MetadataUnavailable("too many changes are under way in a range of the bucket")
-        return any(moved for moved, _ in rows), {key for _, key in rows if key is not None}
+        return any(moved for moved, _, _ in rows), {key: since_us or 0 for _, key, since_us in rows if key is not None}

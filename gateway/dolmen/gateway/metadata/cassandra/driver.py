@@ -8,22 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from cassandra.cluster import NoHostAvailable, ResponseFuture  # type: ignore[import-untyped]
-from cassandra.metadata import KeyspaceMetadata  # type: ignore[import-untyped]
-from cassandra.policies import ConstantSpeculativeExecutionPolicy, RetryPolicy  # type: ignore[import-untyped]
-from cassandra.protocol import PrepareMessage  # type: ignore[import-untyped]
-from cassandra.query import (  # type: ignore[import-untyped]
-    BatchStatement,
-    BatchType,
-    PreparedStatement,
-    SimpleStatement,
-)
+from cassandra.query import BatchStatement, BatchType, SimpleStatement  # type: ignore[import-untyped]
 from dolmen.core.clock import Clock, SystemClock
 from dolmen.core.errors import ConfigError, DolmenError
 from dolmen.core.telemetry.log import get_logger
@@ -32,13 +21,9 @@ from dolmen.gateway.metadata.cassandra import statement_metrics as metrics
 from dolmen.gateway.metadata.cassandra.address import CassandraAddress
 from dolmen.gateway.metadata.cassandra.breaker import PROBE_SECONDS, Breaker
 from dolmen.gateway.metadata.cassandra.cql import BATCH_STATEMENTS_MAX, Bound, CasReply, Kind, Row, Statement
-from dolmen.gateway.metadata.cassandra.driver_errors import (
-    StatementRefused,
-    is_answer,
-    is_timeout,
-    translate,
-    translate_preparing,
-)
+from dolmen.gateway.metadata.cassandra.driver_errors import StatementRefused, is_answer, is_silence, is_timeout, translate
+from dolmen.gateway.metadata.cassandra.driver_link import Link
+from dolmen.gateway.metadata.cassandra.driver_prepare import Preparer
 from dolmen.gateway.metadata.cassandra.gate import Gate
 from dolmen.gateway.metadata.cassandra.preflight import Node, Preflight
 from dolmen.gateway.metadata.cassandra.replies import ReplyQueue
@@ -46,14 +31,9 @@ from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 
 SILENT = "the metadata cluster does not answer"
 OPEN_AGAIN_SECONDS = 1.0  # between attempts to reach a cluster that was down at start
-CLOSE_SECONDS_MAX = 10.0  # the driver's threads end within their time-outs; beyond that something is wrong with them
-_REPEATABLE = (Kind.READ, Kind.WRITE)  # these alone may be sent twice by the driver
 _CONDITIONAL = (Kind.CAS, Kind.GLOBAL_CAS)
-_KEYSPACE = "SELECT durable_writes, replication FROM system_schema.keyspaces WHERE keyspace_name = '{name}'"
 _PROBE = Statement("SELECT id FROM schema_migrations LIMIT 1", Kind.READ)
-_TABLE = re.compile(r"\b(FROM|INTO|UPDATE|EXISTS)\s+([a-z_][a-z0-9_]*)\b(?!\.)", re.IGNORECASE)  # a statement names one table
-
-OnStatement = Callable[[Kind, tuple[str, ...]], None]  # the texts of one round trip: several for a batch
+_KEYSPACE = "SELECT durable_writes, replication FROM system_schema.keyspaces WHERE keyspace_name = '{name}'"
 
 _log = get_logger("cassandra")
 
@@ -91,23 +71,20 @@ class _Call:
 class CassandraSession:
     """Implements ``Cql``. Made in the loop that uses it, after any fork; one for each process.
 
-    ``on_statement`` is called for each round trip, on the loop: a counter of tests.
+    ``on_statement`` is called for each round trip (a batch is one, each page is one), on the loop: a counter of tests.
     """
 
-    def __init__(self, address: CassandraAddress, *, clock: Clock | None = None, on_statement: OnStatement | None = None) -> None:
+    def __init__(
+        self, address: CassandraAddress, clock: Clock | None = None, *, on_statement: Callable[[], None] | None = None
+    ) -> None:
         self.address = address
         self._on_statement = on_statement
         self._gate = Gate()
         self._breaker = Breaker()
+        self._link = Link(address)
+        self._preparer = Preparer(self._link, address.keyspace, self._judge)
         self._preflight = Preflight(self, address, clock or SystemClock())
-        self._prepared: dict[str, Any] = {}
-        self._preparing: dict[str, asyncio.Task[Any]] = {}
         self._replies: ReplyQueue[_Reply] | None = None
-        self._thread = ThreadPoolExecutor(1, "dolmen-cassandra")  # makes and ends connections; all else is asynchronous
-        self._cluster: Any = None
-        self._session: Any = None
-        self._profiles: dict[object, Any] = {}
-        self._why = "the metadata cluster has not been asked yet"
         self._watcher: asyncio.Task[None] | None = None
 
     # ---- life ----------------------------------------------------------------------------------------------------
@@ -127,31 +104,17 @@ class CassandraSession:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watcher
-        for task in list(self._preparing.values()):
-            task.cancel()
-        self._session = None
-        self._why = "the session is closed"
-        # The thread does one thing after the other: a connection that is being made just now is ended, too.
-        done = asyncio.get_running_loop().run_in_executor(self._thread, self._shut_cluster)
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(done, CLOSE_SECONDS_MAX)
-        self._thread.shutdown(wait=False)
-
-    def _shut_cluster(self) -> None:
-        """In the thread."""
-        cluster, self._cluster, self._session = self._cluster, None, None
-        if cluster is not None:
-            cluster.shutdown()
+        self._preparer.close()
+        await self._link.close()
 
     def ready(self) -> list[str]:
         """Why this process cannot serve; empty when it can."""
-        if self._session is None:
-            return [self._why]
+        if not self._link.is_open:
+            return [self._link.why]
         if self._breaker.is_open:
             return [SILENT]
         return self._preflight.reasons()
 
-    @property
     def warnings(self) -> list[str]:
         """What the preflight found that is no reason not to serve."""
         return self._preflight.warnings()
@@ -161,19 +124,17 @@ class CassandraSession:
             await asyncio.sleep(wait)
             try:
                 wait = await self._look()
-            except ConfigError as error:  # a file was there at start and is not now
-                self._why = str(error)
+            except ConfigError:  # a file was there at start and is not now: ``ready`` tells
                 wait = OPEN_AGAIN_SECONDS
-            except Exception as error:
-                # Whatever it was: without this task nothing would ever find the way back.
+            except Exception as error:  # noqa: BLE001 - whatever it was: without this task nothing would find the way back
                 _log.exception("looking at the metadata cluster failed", error=str(error))
                 wait = OPEN_AGAIN_SECONDS
 
     async def _look(self) -> float:
         """Do what is due; how many seconds until the next look."""
-        if self._session is None:
-            await self._open()
-            if self._session is None:
+        if not self._link.is_open:
+            await self._link.open()
+            if not self._link.is_open:
                 return OPEN_AGAIN_SECONDS
         if self._breaker.is_open:
             with contextlib.suppress(DolmenError):
@@ -183,39 +144,6 @@ class CassandraSession:
             return PROBE_SECONDS
         return min(await self._preflight.look(), PROBE_SECONDS)
 
-    # ---- connecting ----------------------------------------------------------------------------------------------
-
-    async def _open(self) -> None:
-        self._why = await asyncio.get_running_loop().run_in_executor(self._thread, self._open_cluster)
-
-    def _open_cluster(self) -> str:
-        """In the thread. Why it failed, or nothing."""
-        cluster = None
-        try:
-            cluster = settings.make_cluster(self.address)
-            session = cluster.connect()  # without a keyspace: see ``qualified``
-        except ConfigError:
-            raise
-        except Exception as error:  # noqa: BLE001 - the driver raises what it likes here; every one means: not connected
-            why = _why_not_connected(self.address, cluster, error)
-            if cluster is not None:
-                cluster.shutdown()
-            return why
-        self._profiles = cluster.profile_manager.profiles
-        self._cluster, self._session = cluster, session
-        return ""
-
-    def _learn_replication(self, durable: bool, replication: Any) -> None:  # noqa: ANN401
-        """Tell the driver where the copies of the keyspace are: without schema metadata it would not know the replicas."""
-        options = dict(replication)
-        name = self.address.keyspace
-        metadata = self._cluster.metadata
-        known = KeyspaceMetadata(name, durable, options.pop("class"), options)
-        before = metadata.keyspaces.get(name)
-        metadata.keyspaces[name] = known
-        if before is not None and before.replication_strategy != known.replication_strategy:
-            metadata.token_map.rebuild_keyspace(name, build_if_absent=False)
-
     # ---- statements ----------------------------------------------------------------------------------------------
 
     async def run(self, statement: Statement, *values: object) -> list[Row]:
@@ -224,10 +152,9 @@ class CassandraSession:
         if kind in _CONDITIONAL:
             raise StatementRefused("a conditional statement is sent by cas()")
         bound = await self._bind(statement, values)
-        texts = (statement.text,)
-        rows, more = await self._send(kind, bound, texts)
+        rows, more = await self._send(kind, bound)
         while more is not None:
-            page, more = await self._send(kind, bound, texts, more)
+            page, more = await self._send(kind, bound, more)
             rows += page
         return rows or []
 
@@ -236,7 +163,7 @@ class CassandraSession:
         kind = bound[0].statement.kind
         if kind not in _CONDITIONAL or any(each.statement.kind is not kind for each in bound):
             raise StatementRefused("a conditional batch is of CAS or of GLOBAL_CAS statements alone")
-        (names, rows), _ = await self._send(kind, await self._join(bound, repeatable=False), _texts(bound))
+        (names, rows), _ = await self._send(kind, await self._join(bound, repeatable=False))
         if rows[0][0]:
             return CasReply(True, (), ())
         return CasReply(False, names[1:], tuple(row[1:] for row in rows) if len(names) > 1 else ())
@@ -246,7 +173,7 @@ class CassandraSession:
         if len(bound) > BATCH_STATEMENTS_MAX or any(each.statement.kind is not Kind.WRITE for each in bound):
             raise StatementRefused(f"a plain batch is of at most {BATCH_STATEMENTS_MAX} WRITE statements")
         if bound:
-            await self._send(Kind.WRITE, await self._join(bound, repeatable=True), _texts(bound))
+            await self._send(Kind.WRITE, await self._join(bound, repeatable=True))
 
     async def _join(self, bound: Sequence[Bound], *, repeatable: bool) -> Any:  # noqa: ANN401
         parts = [await self._bind(each.statement, each.values) for each in bound]
@@ -259,31 +186,17 @@ class CassandraSession:
         return joined
 
     async def _bind(self, statement: Statement, values: tuple[object, ...]) -> Any:  # noqa: ANN401
-        prepared = self._prepared.get(statement.text)
-        if prepared is None:
-            prepared = await self._prepare(statement)
-        if len(values) != len(prepared.column_metadata):  # too few would silently leave columns as they are
-            raise StatementRefused(f"{len(values)} values for {len(prepared.column_metadata)} places: {statement.text}")
-        try:
-            return prepared.bind(values)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise StatementRefused(f"a value does not fit: {error}") from error
+        if self._breaker.is_open and statement is not _PROBE and not self._preparer.has(statement):
+            raise MetadataUnavailable(SILENT)  # preparing would wait for nothing
+        return await self._preparer.bind(statement, values)
 
-    async def _send(
-        self, kind: Kind, query: Any, texts: tuple[str, ...], paging_state: bytes | None = None  # noqa: ANN401
-    ) -> tuple[Any, bytes | None]:
+    async def _send(self, kind: Kind, query: Any, paging_state: bytes | None = None) -> tuple[Any, bytes | None]:  # noqa: ANN401
         """One round trip: the result as the profile's row factory makes it, and where the next page begins."""
-        session = self._session
-        if session is None:
-            raise MetadataUnavailable(self._why)
-        return await self._dispatch(
-            kind,
-            texts,
-            lambda: session.execute_async(query, execution_profile=self._profiles[kind], paging_state=paging_state),
-        )
+        execute, profile = self._link.session.execute_async, self._link.profiles[kind]
+        return await self._dispatch(kind, lambda: execute(query, execution_profile=profile, paging_state=paging_state))
 
-    async def _dispatch(self, kind: Kind, texts: tuple[str, ...], send: Callable[[], Any]) -> tuple[Any, bytes | None]:
-        assert self._replies is not None
+    async def _dispatch(self, kind: Kind, send: Callable[[], Any]) -> tuple[Any, bytes | None]:
+        assert self._replies is not None, "connect() comes first"
         if not self._breaker.allows(time.monotonic()):
             metrics.UNAVAILABLE[kind].inc()
             raise MetadataUnavailable(SILENT)
@@ -294,10 +207,10 @@ class CassandraSession:
         metrics.SENT[kind].inc()
         metrics.IN_FLIGHT.inc()
         if self._on_statement is not None:
-            self._on_statement(kind, texts)
+            self._on_statement()
         try:
             call.response = send()
-        except BaseException as error:  # not even begun: the driver reports everything later through the callbacks
+        except BaseException as error:
             self._finish(call)
             if isinstance(error, Exception):
                 raise translate(kind, error) from error
@@ -314,14 +227,17 @@ class CassandraSession:
         error = reply.error
         if error is None:
             self._breaker.answered()
+            if len(call.response.attempted_hosts) > 1:
+                self._link.overtaken(call.response)
             if not call.waiter.done():
                 call.waiter.set_result((reply.result, reply.paging_state))
             return
         self._judge(error)
+        if is_silence(error):
+            self._link.silent(call.response)
         translated = translate(call.kind, error, was_sent=bool(call.response.attempted_hosts))
         translated.__cause__ = error
-        outcomes = metrics.UNKNOWN if isinstance(translated, MetadataUnknown) else metrics.UNAVAILABLE
-        (outcomes if isinstance(translated, MetadataUnavailable | MetadataUnknown) else metrics.REFUSED)[call.kind].inc()
+        _count_failure(call.kind, translated)
         if not call.waiter.done():
             call.waiter.set_exception(translated)
 
@@ -337,80 +253,11 @@ class CassandraSession:
         metrics.IN_FLIGHT.dec()
         metrics.TOOK[call.kind].observe(time.monotonic() - call.began)
 
-    # ---- preparing -----------------------------------------------------------------------------------------------
-
-    async def _prepare(self, statement: Statement) -> Any:  # noqa: ANN401
-        """Once for each text: callers that come meanwhile wait for the same answer, whoever of them goes away."""
-        task = self._preparing.get(statement.text)
-        if task is None:
-            task = asyncio.create_task(self._prepare_now(statement))
-            self._preparing[statement.text] = task
-            task.add_done_callback(lambda _: self._preparing.pop(statement.text, None))
-        return await asyncio.shield(task)
-
-    async def _prepare_now(self, statement: Statement) -> Any:  # noqa: ANN401
-        session = self._session
-        if session is None:
-            raise MetadataUnavailable(self._why)
-        if self._breaker.is_open and statement is not _PROBE:
-            raise MetadataUnavailable(SILENT)
-        # What Session.prepare does, without a thread that waits for it.
-        plan = ConstantSpeculativeExecutionPolicy(settings.SPECULATION_SECONDS, settings.SPECULATIONS_MAX).new_plan(None, None)
-        future = ResponseFuture(
-            session,
-            PrepareMessage(query=qualified(statement.text, self.address.keyspace)),
-            None,
-            settings.REQUEST_SECONDS,
-            retry_policy=RetryPolicy(),
-            load_balancer=self._profiles[Kind.READ].load_balancing_policy,
-            speculative_execution_plan=plan,
-        )
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        loop = asyncio.get_running_loop()
-
-        def finish(result: Any, error: BaseException | None) -> None:  # noqa: ANN401
-            if not answer.done():
-                answer.set_result(result) if error is None else answer.set_exception(error)
-
-        def hand_over(result: Any, error: BaseException | None) -> None:  # noqa: ANN401
-            with contextlib.suppress(RuntimeError):  # the loop is closed
-                loop.call_soon_threadsafe(finish, result, error)
-
-        future.send_request()
-        future.add_callbacks(lambda result: hand_over(result, None), lambda error: hand_over(None, error))
-        try:
-            made = await answer
-        except Exception as error:
-            raise translate_preparing(error) from error
-        return self._keep(session, statement, made)
-
-    def _keep(self, session: Any, statement: Statement, made: Any) -> Any:  # noqa: ANN401
-        prepared = PreparedStatement.from_message(
-            made.query_id,
-            made.bind_metadata,
-            made.pk_indexes,
-            session.cluster.metadata,
-            qualified(statement.text, self.address.keyspace),
-            None,
-            settings.PROTOCOL_VERSION,
-            made.column_metadata,
-            made.result_metadata_id,
-            None,
-        )
-        prepared.is_idempotent = statement.kind in _REPEATABLE
-        prepared.fetch_size = settings.PAGE_ROWS
-        session.cluster.add_prepared(made.query_id, prepared)  # so that the driver can prepare it again on other nodes
-        self._prepared[statement.text] = prepared
-        return prepared
-
     # ---- for migrations and the preflight ------------------------------------------------------------------------
 
     def nodes(self) -> list[Node]:
-        """The nodes that the cluster told of; nothing when there is no connection."""
-        if self._cluster is None:
-            return []
-        hosts = self._cluster.metadata.all_hosts()
-        return sorted(Node(str(host.endpoint), str(host.address), host.datacenter, bool(host.is_up)) for host in hosts)
+        """The nodes that the cluster told of, in the order of their addresses; none when there is no connection."""
+        return self._link.nodes()
 
     async def ask(self, text: str, node: str | None = None) -> list[Row]:
         """Rows that one node (``Node.endpoint``; any when None) reads from its own tables. Raises ``MetadataUnavailable``."""
@@ -426,42 +273,21 @@ class CassandraSession:
         found = await self.ask(_KEYSPACE.format(name=self.address.keyspace))
         if not found:
             return None
-        self._learn_replication(*found[0])
-        return dict(found[0][1])
+        durable, replication = found[0]
+        self._link.learn_replication(durable, replication)
+        return dict(replication)
 
     async def _plain(self, kind: Kind, profile: str, text: str, node: str | None) -> tuple[Any, bytes | None]:
-        session = self._session
-        if session is None:
-            raise MetadataUnavailable(self._why)
-        host = None
-        if node is not None:
-            host = next((host for host in self._cluster.metadata.all_hosts() if str(host.endpoint) == node), None)
-            if host is None:
-                raise MetadataUnavailable(f"{node} is no node of the metadata cluster any more")
-        return await self._dispatch(
-            kind,
-            (text,),
-            lambda: session.execute_async(SimpleStatement(text), execution_profile=self._profiles[profile], host=host),
-        )
+        execute, chosen = self._link.session.execute_async, self._link.profiles[profile]
+        host = None if node is None else self._link.host(node)
+        query = SimpleStatement(text, is_idempotent=kind is Kind.READ)
+        return await self._dispatch(kind, lambda: execute(query, execution_profile=chosen, host=host))
 
 
-def qualified(text: str, keyspace: str) -> str:
-    """The statement with its table's keyspace named: one that depends on USE is ambiguous once prepared (the server warns)."""
-    return _TABLE.sub(rf"\1 {keyspace}.\2", text, count=1)
-
-
-def _texts(bound: Sequence[Bound]) -> tuple[str, ...]:
-    return tuple(each.statement.text for each in bound)
-
-
-def _why_not_connected(address: CassandraAddress, cluster: Any, error: BaseException) -> str:  # noqa: ANN401
-    """One sentence for the operator."""
-    hosts = cluster.metadata.all_hosts() if cluster is not None else []
-    known = sorted({host.datacenter for host in hosts if host.datacenter})
-    if known and address.local_dc not in known:
-        return f"the metadata cluster has no data centre {address.local_dc}; it has {', '.join(known)}"
-    inner = error
-    if isinstance(error, NoHostAvailable) and isinstance(error.errors, dict) and error.errors:
-        inner = next(iter(error.errors.values()))
-    points = ", ".join(f"{host}:{port}" for host, port in address.contact_points)
-    return f"the metadata cluster cannot be reached at {points}: {type(inner).__name__}: {' '.join(str(inner).split())}"[:400]
+def _count_failure(kind: Kind, error: DolmenError) -> None:
+    if isinstance(error, MetadataUnknown):
+        metrics.UNKNOWN[kind].inc()
+    elif isinstance(error, MetadataUnavailable):
+        metrics.UNAVAILABLE[kind].inc()
+    else:
+        metrics.REFUSED[kind].inc()

@@ -50,6 +50,11 @@ def is_timeout(error: BaseException) -> bool:
     return isinstance(error, _TIMEOUTS)
 
 
+def is_silence(error: BaseException) -> bool:
+    """Whether the nodes that were asked said nothing at all."""
+    return isinstance(error, cassandra.OperationTimedOut)
+
+
 def is_answer(error: BaseException) -> bool:
     """Whether this shows a cluster that works, though it refuses the statement."""
     return isinstance(error, (*_INVALID, cassandra.Unauthorized))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ HEARTBEAT_SECONDS = 1  # a silent connection is asked this often ...
 HEARTBEAT_TIMEOUT_SECONDS = 2  # ... and given up after this: a paused node is out of rotation within 4 s, not 60
 SPECULATION_SECONDS = 0.25  # far above the usual answer: a second node is asked only when the first hangs
 SPECULATIONS_MAX = 1
+SUSPECT_SLOW_SECONDS = 1.0  # a node that a speculation overtook is asked last: it may only have collected its garbage
+SUSPECT_SILENT_SECONDS = 5.0  # a node that let a statement time out: until the heartbeat has found it
 RECONNECT_SECONDS = 1.0  # a node that came back is used a second later; one attempt a second for each dead node is cheap
 CONNECT_SECONDS = 2.0  # for a connection to be made: a paused node accepts it and says nothing
 SCHEMA_SECONDS = 60.0  # a change of the schema on a busy cluster
@@ -87,10 +90,33 @@ class _Replicas:
 
 
 class LocalReplicas(TokenAwarePolicy):  # type: ignore[misc]
-    """Replicas of the local data centre in random order, then its other nodes; never another data centre."""
+    """Replicas of the local data centre in random order, then its other nodes; never another data centre.
+
+    Nodes under suspicion come last. The heartbeat needs up to 5 s to find a paused node; a statement that had to be sent to
+    another one, or that timed out, tells sooner, and conditional changes, which are sent once, have nothing else to go by.
+    """
 
     def __init__(self, local_dc: str) -> None:
         super().__init__(DCAwareRoundRobinPolicy(local_dc=local_dc), shuffle_replicas=True)
+        self._suspects: dict[Any, float] = {}  # node -> until when; bounded by the nodes
+
+    def suspect(self, host: Any, seconds: float) -> None:  # noqa: ANN401
+        """The node does not answer."""
+        until = time.monotonic() + seconds
+        if until > self._suspects.get(host, 0.0):
+            self._suspects[host] = until
+
+    def make_query_plan(self, working_keyspace: str | None = None, query: Any = None) -> Iterator[Any]:  # noqa: ANN401
+        """From several threads at once."""
+        plan: Iterator[Any] = super().make_query_plan(working_keyspace, query)
+        if not self._suspects:
+            return plan
+        now = time.monotonic()
+        for host, until in list(self._suspects.items()):
+            if until <= now:
+                self._suspects.pop(host, None)
+        suspects = self._suspects
+        return iter(sorted(plan, key=lambda host: host in suspects))
 
     def populate(self, cluster: Any, hosts: Any) -> None:  # noqa: ANN401
         super().populate(cluster, hosts)
@@ -121,7 +147,7 @@ def make_profiles(local_dc: str) -> dict[object, Any]:
         Kind.GLOBAL_CAS: once(level.QUORUM, level.SERIAL, with_names),
         # A serial read proposes, too: a second one beside it would only be in its way.
         Kind.GLOBAL_READ: once(level.SERIAL, None, tuple_factory),
-        ASK: once(level.LOCAL_ONE, None, tuple_factory),
+        ASK: repeatable(level.LOCAL_ONE),
         SCHEMA: once(level.LOCAL_ONE, None, tuple_factory, SCHEMA_SECONDS),
         EXEC_PROFILE_DEFAULT: once(level.LOCAL_ONE, None, tuple_factory),
     }

@@ -14,6 +14,7 @@ from dolmen.core.clock import Clock
 from dolmen.core.errors import DolmenError
 from dolmen.core.layout import ObjectLayout
 from dolmen.core.telemetry.log import get_logger
+from dolmen.gateway.metadata.cassandra.heads import Heads
 from dolmen.gateway.metadata.cassandra.intents import Announced, Intents
 from dolmen.gateway.metadata.cassandra.listing import Listing
 from dolmen.gateway.metadata.cassandra.notes import NoteBook, Notes
@@ -67,7 +68,7 @@ class FollowUps:
         self._settling: set[asyncio.Task[None]] = set()
         self._log = get_logger("metadata")
         self.settle: Settle | None = None
-        self.after_delete: Callable[[Made], Awaitable[None]] | None = None
+        self.heads: Heads | None = None
         self.add_garbage: Callable[[ObjectLayout], Awaitable[None]] | None = None
 
     async def add(self, made: Made) -> None:
@@ -130,8 +131,8 @@ class FollowUps:
             )
         if made.notes:
             works.append(self._book.copy(made.notes))
-        if made.change.after is None and self.after_delete is not None:
-            works.append(self.after_delete(made))
+        if made.change.after is None and self.heads is not None:
+            works.append(self.heads.add(made.bucket_id, made.key, made.seq, made.notes.op))
         await asyncio.gather(*works)
         if made.announced is not None:
             await self._intents.withdraw(made.announced)

@@ -35,7 +35,7 @@ _DELETE = Statement(
 )
 # Our own row is read, so that the marks of the partition come with it at the price of one row.
 _MARKS = Statement(
-    "SELECT fence, moved, closed FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? AND key = ? AND worker = ?",
+    "SELECT fence, moved, closed, key FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? AND key = ? AND worker = ?",
     Kind.READ,
 )
 _REGISTER = Statement("INSERT INTO worker_shards (worker, bucket_id, shard_id, sub) VALUES (?, ?, ?, ?)", Kind.WRITE)
@@ -134,7 +134,7 @@ class Intents:
             rows = await self._cql.run(_MARKS, *where)
         if not rows:
             raise MetadataUnavailable("the intent of the change does not stay")
-        fence, moved, closed = rows[0]
+        fence, moved, closed, _ = rows[0]
         return fence or 0, moved or 0, closed or 0
 
     async def _register(self, bucket_id: bytes, place: Place) -> None:

@@ -1,10 +1,10 @@
-"""Rows of the listing tables: made from a change, or anew from the truth. Every write carries the truth's sequence as its timestamp.
+"""Rows of the listing tables: made from a change, or anew from the truth. Each is written with the truth's sequence as timestamp.
 
 What the rows of a key must be follows from the truth at a sequence alone, and whoever writes them at that sequence writes the
 same: a row that exists is written *at* the sequence, one that does not is deleted at it. So the order in which ``write_change`` and
 ``reindex`` of several processes arrive does not matter, and a delete, which wins over a write of the same timestamp, never meets
-a write of the same row there. For that a change leaves a tombstone for each row that it takes away, and ``reindex`` deletes all rows of
-the key *below* its sequence: a writer that comes late finds that its row is older.
+a write of the same row there. For that a change leaves a tombstone for each row that it takes away, and ``reindex`` deletes all
+rows of the key *below* its sequence: a writer that comes late finds that its row is older.
 
 ``listing`` holds current objects. ``listing_versions`` holds markers, versions with ids, and null versions that are not current; so
 buckets that were never versioned have no rows there.
@@ -131,8 +131,8 @@ class Listing:
                 if page.seq == 0:
                     break
                 current = max(rows, key=_seq, default=None)
-                if len(rows) == 1 and rows[0].version_id == NULL_VERSION and not rows[0].is_delete_marker:
-                    rows = []  # ``listing`` has it
+                if current is not None and len(rows) == 1 and not await self._needs_row(bucket_id, current, places):
+                    rows = []
                 await self._at_each(bucket_id, key, places, rows, page.seq)
                 await asyncio.gather(
                     *(self._put_current(bucket_id, key, place, current, page.seq) for place in places)
@@ -149,6 +149,18 @@ class Listing:
                 for place in places
             )
         )
+
+    async def _needs_row(self, bucket_id: bytes, alone: ListRow, places: Sequence[Place]) -> bool:
+        """Whether the key's only version belongs into ``listing_versions``: not the object of a bucket without versions.
+
+        A null version that was hidden a moment ago keeps its row there: a list may have read ``listing`` before it was current.
+        """
+        if alone.version_id != NULL_VERSION or alone.is_delete_marker:
+            return True
+        found = await asyncio.gather(
+            *(self._cql.run(_VERSION_STAMP, bucket_id, place.shard_id, place.sub, alone.key) for place in places)
+        )
+        return any(rows and rows[0][0] is not None for rows in found)
 
     async def _at_each(
         self, bucket_id: bytes, key: bytes, places: Sequence[Place], rows: Sequence[ListRow], seq: int

@@ -20,6 +20,7 @@ from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, Effect
 from dolmen.gateway.metadata.cassandra.follow import FollowUps
+from dolmen.gateway.metadata.cassandra.heads import Heads
 from dolmen.gateway.metadata.cassandra.intents import Announced, Intents
 from dolmen.gateway.metadata.cassandra.truth import Head, Move, Truth, Update, new_op
 from dolmen.gateway.metadata.decide import Change, check_condition, check_unlocked, current_of, next_seq
@@ -49,11 +50,12 @@ class _BrokenOff(Exception):
 class Moves:
     """Renames of one process, and the end of those that others left."""
 
-    def __init__(self, truth: Truth, commits: Commits, intents: Intents, follow: FollowUps, clock: Clock) -> None:
+    def __init__(self, truth: Truth, commits: Commits, intents: Intents, follow: FollowUps, heads: Heads, clock: Clock) -> None:
         self._truth = truth
         self._commits = commits
         self._intents = intents
         self._follow = follow
+        self._heads = heads
         self._clock = clock
         self._log = get_logger("metadata")
 
@@ -181,12 +183,17 @@ class Moves:
     async def _drop(self, bucket_id: bytes, source: bytes, head: Head) -> None:
         """Step 3, whoever does it; refused when somebody else was faster."""
         seq = max(self._clock.now_us(), head.floor_seq)
-        await self._truth.change(bucket_id, source, head, Update(seq, new_op(), None, drop=(NULL_SLOT,), move=b""))
+        op = new_op()
+        await self._truth.change(bucket_id, source, head, Update(seq, op, None, drop=(NULL_SLOT,), move=b""))
+        await self._heads.add(bucket_id, source, seq, op)  # looked at when it is due: one too many is no harm
 
     async def _stop(self, bucket_id: bytes, target: bytes, head: Head) -> bool:
         """Make sure that step 2 does not come any more; False when the target changed meanwhile."""
         update = Update(max(self._clock.now_us(), head.floor_seq), new_op(), current_of(head.versions))
-        return (await self._truth.change(bucket_id, target, head, update)).applied
+        stopped = (await self._truth.change(bucket_id, target, head, update)).applied
+        if stopped and update.current is None:
+            await self._heads.add(bucket_id, target, update.seq, update.op)
+        return stopped
 
     async def _clear(self, bucket_id: bytes, source: bytes, head: Head) -> None:
         update = Update(max(self._clock.now_us(), head.floor_seq), new_op(), current_of(head.versions), move=b"")

@@ -180,11 +180,11 @@ class RowCopier:
         if second is None:
             return None
         marks.sort()
-        left, before = sum(rows for _, rows in marks) / 2, 0
-        for key, rows in marks:
+        left, before = sum(count for _, count in marks) / 2, 0
+        for key, count in marks:
             if before >= left:
                 return max(key, second)
-            before += rows
+            before += count
         return max(marks[-1][0], second)
 
     async def copy(self, bucket_id: bytes, reshape: Reshape, alive: Alive) -> int:

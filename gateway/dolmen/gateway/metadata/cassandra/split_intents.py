@@ -1,8 +1,8 @@
 """What a split does to the intents partitions: it marks the sources, and carries intents over to the children.
 
-A copied intent stands under the *negative* id of its worker. So it never meets an intent that the worker itself writes in the child,
-nobody but splits takes it away, and it can be told which ones are copies. Its writer knows nothing of it: it goes once the source
-has no intent of that worker and key any more, after the list rows were made anew from the truth.
+A copied intent stands under the *negative* id of its worker. So it never meets an intent that the worker itself writes in the
+child, nobody but splits takes it away, and it can be told which ones are copies. Its writer knows nothing of it: it goes once the
+source has no intent of that worker and key any more, after the list rows were made anew from the truth.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _OF_KEY = Statement(
 )
 _COPY = Statement(
     "INSERT INTO listing_intents (bucket_id, shard_id, sub, key, worker, op, begun_us) VALUES (?, ?, ?, ?, ?, ?, ?) "
-    f"USING TTL {COPIED_SECONDS} AND TIMESTAMP ?",
+    "USING TTL ? AND TIMESTAMP ?",
     Kind.WRITE,
 )
 _DELETE = Statement(
@@ -124,8 +124,8 @@ class SplitIntents:
         for intent in intents:
             place = reshape.child_place(intent.key)
             # The lease's stamp: a copy by a splitter that lost its lease cannot come back after it was cleared away.
-            values = (bucket_id, *place, intent.key, -abs(intent.worker), intent.op, intent.begun_us, reshape.lease_us)
-            by_place.setdefault(place, []).append(Bound(_COPY, values))
+            values = (bucket_id, *place, intent.key, -abs(intent.worker), intent.op, intent.begun_us)
+            by_place.setdefault(place, []).append(Bound(_COPY, (*values, COPIED_SECONDS, reshape.lease_us)))
         for bound in by_place.values():
             for at in range(0, len(bound), _BATCH_INTENTS):
                 await self._cql.batch(bound[at : at + _BATCH_INTENTS])

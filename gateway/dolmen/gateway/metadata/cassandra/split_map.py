@@ -22,8 +22,12 @@ UNKNOWN_SECONDS = 10.0  # a change of the map whose answer was lost is repeated 
 
 _COLUMNS = "lo, shard_id, fanout, state, split_key, child_a, child_b, child_fanout, lease_owner, lease_us, rev"
 _ROW = Statement(f"SELECT {_COLUMNS} FROM bucket_shards WHERE bucket_id = ? AND lo = ?", Kind.READ)  # noqa: S608 - names of ours
-_ROW_AT = Statement(
+_COVERING = Statement(
     f"SELECT {_COLUMNS} FROM bucket_shards WHERE bucket_id = ? AND lo <= ? ORDER BY lo DESC LIMIT 1",  # noqa: S608
+    Kind.READ,
+)
+_BEFORE = Statement(
+    f"SELECT {_COLUMNS} FROM bucket_shards WHERE bucket_id = ? AND lo < ? ORDER BY lo DESC LIMIT 1",  # noqa: S608
     Kind.READ,
 )
 _AFTER = Statement(
@@ -107,6 +111,11 @@ class Reshape(NamedTuple):
         ids = (self.child_a,) if self.split_key is None else (self.child_a, self.child_b)
         return tuple(place for shard_id in ids for place in places_of(shard_id, self.child_fanout))
 
+    def old_place(self, key: bytes) -> Place:
+        """Where a key of the sources is."""
+        source = next(row for row in reversed(self.sources) if row.lo <= key)
+        return Place(source.shard_id, sub_of(key, source.fanout))
+
     def child_place(self, key: bytes) -> Place:
         """Where a key of the sources goes."""
         is_right = self.split_key is not None and key >= self.split_key
@@ -145,7 +154,12 @@ class RangeRows:
 
     async def covering(self, bucket_id: bytes, key: bytes) -> RangeRow:
         """The row whose range ``key`` is in."""
-        rows = await self._cql.run(_ROW_AT, bucket_id, key)
+        rows = await self._cql.run(_COVERING, bucket_id, key)
+        return _row(rows[0]) if rows else RangeRow(lo=b"", shard_id=bucket_id)
+
+    async def before(self, bucket_id: bytes, lo: bytes) -> RangeRow:
+        """The row before the one that begins at ``lo``, which is not the first."""
+        rows = await self._cql.run(_BEFORE, bucket_id, lo)
         return _row(rows[0]) if rows else RangeRow(lo=b"", shard_id=bucket_id)
 
     async def after(self, bucket_id: bytes, lo: bytes) -> RangeRow | None:
@@ -161,7 +175,10 @@ class RangeRows:
     # ---- changes ---------------------------------------------------------------------------------------------------
 
     async def begin(self, bucket_id: bytes, wanted: Reshape) -> Reshape:
-        """The sources become "being reshaped" under our lease. Raises ``LeaseLost``, ``MetadataUnknown``, ``MetadataUnavailable``."""
+        """The sources become "being reshaped" under our lease.
+
+        Raises ``LeaseLost``, ``MetadataUnknown``, ``MetadataUnavailable``.
+        """
         state = MERGING if len(wanted.sources) > 1 else SPLITTING
         sources = tuple([await self._existing(bucket_id, source) for source in wanted.sources])
         lease_us = self._next_lease_us(sources)

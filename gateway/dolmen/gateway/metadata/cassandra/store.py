@@ -70,7 +70,12 @@ class CassandraStore(Maintained):
     """See ``MetadataStore``."""
 
     def __init__(
-        self, address: CassandraAddress, clock: Clock, *, garbage_grace_seconds: float, on_statement: Callable[[], None] | None = None
+        self,
+        address: CassandraAddress,
+        clock: Clock,
+        *,
+        garbage_grace_seconds: float,
+        on_statement: Callable[[], None] | None = None,
     ) -> None:
         self._address = address
         self._clock = clock

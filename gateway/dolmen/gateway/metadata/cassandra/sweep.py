@@ -9,22 +9,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
-import msgspec
-
 from dolmen.core.clock import Clock
 from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.metadata.cassandra.commits import Commits
 from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, Statement
-from dolmen.gateway.metadata.cassandra.follow import Made
+from dolmen.gateway.metadata.cassandra.heads import Heads
 from dolmen.gateway.metadata.cassandra.intents import DEAD_SECONDS, Intents
 from dolmen.gateway.metadata.cassandra.listing import Listing
 from dolmen.gateway.metadata.cassandra.notes import NoteBook
 from dolmen.gateway.metadata.cassandra.queues import Entry, TimeQueue
 from dolmen.gateway.metadata.cassandra.shards import Place
-from dolmen.gateway.metadata.cassandra.truth import Truth
 
-HEAD_KEPT_SECONDS = 48 * 3600  # of a key without versions: longer than any intent lives, so no change decided before can land
 AT_ONCE = 16  # keys, uploads or ranges under work: upkeep stands behind clients
 BATCH = 500  # entries of a queue in one round
 
@@ -35,18 +31,6 @@ _INTENTS = Statement(
 )
 _FORGET_SHARDS = Statement("DELETE FROM worker_shards WHERE worker = ?", Kind.WRITE)
 _FORGET_WORKER = Statement("DELETE FROM workers WHERE worker = ?", Kind.WRITE)
-
-
-class OldHead(msgspec.Struct, frozen=True, array_like=True):
-    """A key that was left without versions."""
-
-    bucket_id: bytes
-    key: bytes
-    seq: int
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode_head = msgspec.msgpack.Decoder(OldHead).decode
 
 
 class Swept(NamedTuple):
@@ -64,19 +48,17 @@ class Sweeper:
     def __init__(
         self,
         cql: Cql,
-        truth: Truth,
         commits: Commits,
         intents: Intents,
         listing: Listing,
         book: NoteBook,
-        heads: TimeQueue,
+        heads: Heads,
         ended: TimeQueue,
         tidy: Callable[[str], Awaitable[None]],
         clock: Clock,
     ) -> None:
         """``tidy``: what is done for an upload of the queue ``ended``."""
         self._cql = cql
-        self._truth = truth
         self._commits = commits
         self._intents = intents
         self._listing = listing
@@ -95,7 +77,7 @@ class Sweeper:
             if worker != self._intents.worker and (alive_us or 0) < before_us:
                 keys += await self.sweep_worker(worker)
                 workers += 1
-        heads = await self._each(self._heads, self._forget_head)
+        heads = await self._each(self._heads.queue, self._heads.forget)
         uploads = await self._each(self._ended, lambda entry: self._tidy(entry.body.decode()))
         return Swept(workers, keys, heads, uploads)
 
@@ -121,22 +103,7 @@ class Sweeper:
         head = await self._commits.burn(bucket_id, key)
         await self._book.copy_found(head.pending)
         await self._listing.reindex(bucket_id, key)
-
-    async def note_head(self, made: Made) -> None:
-        """A key was left without versions: what remains of it goes later."""
-        due_us = self._clock.now_us() + HEAD_KEPT_SECONDS * 1_000_000
-        body = _encode(OldHead(made.bucket_id, made.key, made.seq))
-        await self._heads.add(due_us.to_bytes(8, "big") + made.notes.op, due_us, body, made.seq)
-
-    async def _forget_head(self, entry: Entry) -> None:
-        old = _decode_head(entry.body)
-        head = await self._truth.head(old.bucket_id, old.key)
-        if head.seq is None or head.versions or head.move is not None:
-            return
-        if head.seq != old.seq and head.seq > self._clock.now_us() - HEAD_KEPT_SECONDS * 1_000_000:
-            return  # deleted once more since: there is another entry for that; or moved on by a sweeper
-        await self._book.copy_found(head.pending)
-        await self._truth.forget(old.bucket_id, old.key, head.seq)
+        await self._heads.add_if_empty(bucket_id, key, head)
 
     async def _each(self, queue: TimeQueue, work: Callable[[Entry], Awaitable[None]]) -> int:
         entries = await queue.due(self._clock.now_us(), BATCH)

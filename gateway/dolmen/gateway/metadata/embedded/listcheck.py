@@ -13,9 +13,9 @@ from dolmen.gateway.metadata.listcheck import ListPage, WrongList
 from dolmen.gateway.metadata.records import ListRow
 from dolmen.gateway.metadata.rows import decode_row, list_row
 
-_KEYS = (
-    "SELECT key FROM (SELECT DISTINCT key FROM versions WHERE bucket_id = ?1 AND key > ?2 UNION "
-    "SELECT key FROM listing WHERE bucket_id = ?1 AND key > ?2) ORDER BY key LIMIT ?3"
+_KEYS = (  # a limit in each part: none is read as a whole
+    "SELECT key FROM (SELECT DISTINCT key FROM versions WHERE bucket_id = ?1 AND key > ?2 ORDER BY key LIMIT ?3) UNION "
+    "SELECT key FROM (SELECT key FROM listing WHERE bucket_id = ?1 AND key > ?2 ORDER BY key LIMIT ?3) ORDER BY key LIMIT ?3"
 )
 
 

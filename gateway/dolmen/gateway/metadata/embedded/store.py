@@ -69,6 +69,12 @@ class EmbeddedStore(EmbeddedUploads, EmbeddedEvents, EmbeddedDocuments):
         await asyncio.get_running_loop().run_in_executor(None, self._checkpointer.close)
         self._reader.close()
 
+    def reasons(self) -> list[str]:
+        return []
+
+    async def upkeep(self) -> int:
+        return 0
+
     # ---- buckets -------------------------------------------------------------------------------------------------
 
     async def create_bucket(self, bucket: BucketRecord) -> None:
