@@ -6,17 +6,21 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import cassandra_jars
 import pytest
 from cassandra_errors import CassandraToolError, WrongUse
 from cassandra_jars import VERSION, default_cache, find_java, is_fetched
+from cassandra_nets import reserve_net
+from cassandra_process import kernel_view, pid_of
+from cassandra_ring import Ring
 from cassandra_settings import ClusterSettings
 
 PROGRAM = Path(__file__).resolve().parents[2] / "scripts" / "cassandra"
 JAR = f"cassandra-all-{VERSION}.jar"
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 300.0  # a node on an overloaded machine
 # A Maven that notes that it was called, and then does what the test says with the directory that it was told to fill.
 MAVEN = """#!/bin/sh
 echo called >> {calls}
@@ -154,3 +158,34 @@ def test_a_fetch_that_is_killed_is_begun_again(maven, tmp_path):
     assert is_fetched(cache)
     assert not any(path.name == "begun" for path in cache.rglob("*"))
     assert sorted(path.name for path in cache.iterdir()) == [".lock", "lib"]
+
+
+@pytest.mark.cassandra_cluster
+def test_a_node_from_its_first_start_to_its_stop(tmp_path):
+    net, reservation = reserve_net()
+    with reservation, ExitStack() as stack:
+        given = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "DOLMEN_CASSANDRA_CACHE": str(default_cache())}
+        stack.callback(lambda: Ring.load(tmp_path / "one").stop(signal.SIGKILL))
+
+        def said(line, code=0):
+            """What the command prints, and that it ends with this code."""
+            done, out, errors = run_program(*line.split(), "--dir", tmp_path / "one", **given)
+            assert done == code, out + errors
+            return out + errors
+
+        assert f"contact points: {net}.1:9042" in said(f"start --net {net}")
+        pid = pid_of(tmp_path / "one" / "node1")
+        assert said(f"start --net {net}").startswith("already running")
+        assert "stop it and remove" in said(f"start --net {net} --paxos v1", code=2)
+        taken = run_program("start", "--net", net, "--dir", tmp_path / "two", **given)
+        assert taken[0] == 2
+        assert re.fullmatch(rf"cassandra: node 1 needs {net}.1:9042 .*\n", taken[2])
+        said("pause 1")
+        assert kernel_view(pid)[0] == "T"
+        said("resume 1")
+        assert "UN" in said("nodetool 1 status -r")
+        said("kill -9 1")
+        assert said("status") == "node 1: not running\n"
+        said("restart 1")
+        assert said("status") == f"node 1: {pid_of(tmp_path / 'one' / 'node1')}\n"
+        assert said("stop") == "node 1: not running\n"

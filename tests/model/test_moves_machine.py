@@ -161,3 +161,7 @@ class Moves(Machine):
 
 def test_histories_of_locks_and_moves_end_as_the_reference_says():
     check(Moves)
+
+
+def test_histories_of_locks_and_moves_on_cassandra_end_as_the_reference_says(cassandra):
+    check(Moves, cassandra)

@@ -30,7 +30,7 @@ START_SECONDS = 600.0  # a first run fetches the jars as well
 LINGER_SECONDS = 30.0  # the node waits so long for the next run of somebody who edits and runs again
 POLL_SECONDS = 0.1
 GUARD = Path(cassandra_guard.__file__).resolve()
-_TOOL_FILES = sorted((*GUARD.parents[2].glob("scripts/cassandra/*.py"), *GUARD.parent.glob("cassandra_*.py")))
+_NODE_FILES = (GUARD, *sorted(GUARD.parents[2].glob("scripts/cassandra/*.py")))  # what a node is started by
 
 
 def named_cluster() -> list[str]:
@@ -48,9 +48,9 @@ def private_directory() -> Path:
 
 
 def default_shared_directory() -> Path:
-    """One for each checkout and state of these tools: a node that other code started is not shared."""
+    """One for each checkout and state of the code that starts nodes: what other code started is not shared."""
     digest = hashlib.sha256(f"{VERSION} {GUARD} {default_cache()}".encode())
-    for path in _TOOL_FILES:
+    for path in _NODE_FILES:
         digest.update(path.read_bytes())
     return private_directory() / f"shared-{digest.hexdigest()[:12]}"
 

@@ -15,7 +15,7 @@ from dolmen.gateway.metadata.cassandra.cql import Bound, Kind, Statement
 from dolmen.gateway.metadata.cassandra.follow import FollowUps
 from dolmen.gateway.metadata.cassandra.intents import Intents
 from dolmen.gateway.metadata.cassandra.listing import Listing
-from dolmen.gateway.metadata.cassandra.load import LoadLimits
+from dolmen.gateway.metadata.cassandra.load import LoadCounters, LoadLimits
 from dolmen.gateway.metadata.cassandra.notes import NoteBook
 from dolmen.gateway.metadata.cassandra.queues import TimeQueue
 from dolmen.gateway.metadata.cassandra.repairs import Repairs
@@ -33,6 +33,7 @@ CREATE_BUCKET = Statement(
     Kind.GLOBAL_CAS,
 )
 MARK_BUCKET = Statement("UPDATE buckets SET state = ? WHERE name = ? IF bucket_id = ?", Kind.GLOBAL_CAS)
+PAUSE_SECONDS = 0.02  # between the requests of one writer or lister, at most: a split has some hundred statements
 FAST = SplitSettings(lease_seconds=0.0, page_rows=9, copy_rows_per_second=1e9, compare_rows_per_second=1e9)
 SMALL = LoadLimits(rows=100, size_bytes=100_000, writes_per_second=1e9, check_rows=1)
 
@@ -138,6 +139,12 @@ class Splitting:
         assert split is not None
         return split
 
+    def counters(self, process, bucket):
+        """Of that process."""
+        name_of = {bucket.bucket_id: bucket.name}.get
+        worker = process.intents.worker
+        return LoadCounters(self.process.cql, process.shard_map, self.triggers, worker, self.clock, process.stamps, name_of, SMALL)
+
     async def later(self, seconds):
         """Time passes, and what is due is done."""
         self.clock.added_seconds += seconds
@@ -174,6 +181,18 @@ class Dying(Between):
         return await super().batch(bound)
 
 
+class BeforeBatch(Between):
+    """``first`` happens once, before the next batch is sent."""
+
+    first = None
+
+    async def batch(self, bound):
+        first, self.first = self.first, None
+        if first is not None:
+            await first()
+        await super().batch(bound)
+
+
 class Traffic:
     """Writers and listers of one bucket. What a list must show is exact for every key that nobody changed while it was made.
 
@@ -192,7 +211,7 @@ class Traffic:
         self._tasks = []
         self._stopping = False
 
-    async def fill(self, share=0.7):
+    async def fill(self, share=0.6):
         """Before anything else: some of the keys are there."""
         there = [key for key in self.keys if self.random.random() < share]
         for at in range(0, len(there), 64):
@@ -226,11 +245,12 @@ class Traffic:
             key = self.random.choice(keys)
             there = self.settled[key][1]
             await self.change(writer, key, put=not there or self.random.random() < 0.4)
-            await asyncio.sleep(self.random.random() * 0.004)
+            await asyncio.sleep(self.random.random() * PAUSE_SECONDS)
 
     async def _list(self, lister):
         while not self._stopping:
             await self.list_once(lister)
+            await asyncio.sleep(self.random.random() * PAUSE_SECONDS)
 
     async def list_once(self, lister):
         before = dict(self.settled)
@@ -266,6 +286,12 @@ async def check_quiet(splitting, bucket, keys):
     await lister.close()
 
 
+async def marks_of(cql, bucket, shard_id, sub=0):
+    """(fence, moved) of a partition."""
+    rows = await cql.run(_RAW_MARKS, bucket.bucket_id, shard_id, sub)
+    return (rows[0][0] or 0, rows[0][1] or 0) if rows else (0, 0)
+
+
 async def raw_keys(cql, bucket, shard_id, sub=0):
     """Keys of one partition of ``listing``, whatever the map says."""
     return [row[0] for row in await cql.run(_RAW, bucket.bucket_id, shard_id, sub)]
@@ -278,4 +304,5 @@ async def raw_intents(cql, bucket, shard_id, sub=0):
 
 
 _RAW = Statement("SELECT key FROM listing WHERE bucket_id = ? AND shard_id = ? AND sub = ?", Kind.READ)
+_RAW_MARKS = Statement("SELECT fence, moved FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? LIMIT 1", Kind.READ)
 _RAW_INTENTS = Statement("SELECT key, worker FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ?", Kind.READ)

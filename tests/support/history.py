@@ -3,10 +3,10 @@
 Clients record each operation with the times of its call and its answer (``time.monotonic_ns`` of one machine), and each page of a
 list as a whole: for every key that the page covers it is a read within the page's interval, of "absent" where it told no row.
 
-Each key is a register, whose values are ETags that nobody writes twice to one key. The search is the one of Wing and Gong, as Lowe
-bounds it: operations take effect only when an answer demands it, and equal states are looked at once. Operations without an answer
-may take effect at any time after their call, or never. Only what can be reached is kept: between operations that do not overlap that
-is one state, so a history of any length needs no more than its worst moment.
+Each key is a register, whose values are ETags that nobody writes twice to one key. The search is the one of Wing and Gong, as
+Lowe bounds it: operations take effect only when an answer demands it, and equal states are looked at once. Operations without
+an answer may take effect at any time after their call, or never. Only what can be reached is kept: between operations that do not
+overlap that is one state, so a history of any length needs no more than its worst moment.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Step(NamedTuple):
         """It may take effect now."""
         if self.needs == "is":
             return value == self.of
-        return not self.needs or (value != ABSENT and value != self.of)
+        return not self.needs or value not in (ABSENT, self.of)
 
 
 class State(NamedTuple):
@@ -63,15 +63,21 @@ def first_impossible(steps: list[Step], before: str) -> tuple[int, set[str]] | N
 class _Search:
     def __init__(self, steps: list[Step], *, looks_ahead: bool) -> None:
         certain = [step for step in steps if not step.may_not_be]
-        # Those that may never be, and that nobody saw, differ only in what they need and leave: they are counted by that.
         named = {step.of for step in steps}
-        doubtful = [
-            step if not step.writes or step.writes in named else step._replace(writes=UNSEEN)
-            for step in steps
-            if step.may_not_be
-        ]
-        self.kinds = sorted({(step.needs, step.of, step.writes or ABSENT) for step in doubtful})
+        has_refusals = any(step.needs == "other" for step in steps)
+        doubtful = []
+        for step in steps:
+            if step.may_not_be:
+                if step.writes and step.writes not in named:
+                    if not has_refusals:
+                        continue  # only a refusal can have seen it
+                    step = step._replace(writes=UNSEEN)
+                doubtful.append(step)
+        # Those that may never be differ only in what they need and leave. One that needs a value takes it away for ever, so it
+        # matters only whether there is one; the others are counted.
+        self.kinds = sorted({_kind(step) for step in doubtful if step.of == ABSENT})
         self.available = [0] * len(self.kinds)
+        self.takers: dict[str, set[str]] = {}  # by the value needed: what may stand there afterwards
         # Values are written once: one that somebody comes to see later is not replaced before.
         self.needed_until: dict[str, int] = {}
         for step in certain:
@@ -80,7 +86,6 @@ class _Search:
         self.now = 0
         # A plain write of a value that nobody comes to see helps nobody (but a refusal): when another write takes effect, it may
         # as well have been just before.
-        has_refusals = any(step.needs == "other" for step in steps)
         self.unseen = {
             position
             for position, step in enumerate(certain)
@@ -101,10 +106,14 @@ class _Search:
     def run(self, before: str) -> tuple[int, set[str]] | None:
         states = {State(before, 0, (0,) * len(self.kinds))}
         slots: dict[int, int] = {}  # of open steps by position
-        for self.now, what, position in self.events:
+        for now, what, position in self.events:
+            self.now = now
             if what == -1:
                 step = self.doubtful[position]
-                self.available[self.kinds.index((step.needs, step.of, step.writes or ABSENT))] += 1
+                if step.of == ABSENT:
+                    self.available[self.kinds.index(_kind(step))] += 1
+                else:
+                    self.takers.setdefault(step.of, set()).add(step.writes or ABSENT)
                 continue
             step = self.certain[position]
             if what == 0:
@@ -163,9 +172,10 @@ class _Search:
                 else:
                     waiting = True
         if waiting:  # what may never be is only ever needed just before something that looks
-            for kind, (needs, of, writes) in enumerate(self.kinds):
+            made += [self._looked(writes, state.done, state.used) for writes in self.takers.get(state.value, ())]
+            for kind, (needs, writes) in enumerate(self.kinds):
                 used = state.used[kind]
-                if used < self.available[kind] and writes != state.value and Step(0, 0, 0, needs, of).fits(state.value):
+                if used < self.available[kind] and writes != state.value and (not needs or state.value == ABSENT):
                     more = (*state.used[:kind], used + 1, *state.used[kind + 1 :])
                     made.append(self._looked(writes, state.done, more))
         return made
@@ -175,6 +185,11 @@ class _Search:
             if step.writes is None and not done & slot and step.fits(value):
                 done |= slot
         return State(value, done, used)
+
+
+def _kind(step: Step) -> tuple[str, str]:
+    """Of a step that may never be, and needs no value of others."""
+    return step.needs, step.writes or ABSENT
 
 
 def _least(states: set[State]) -> set[State]:

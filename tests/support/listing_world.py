@@ -1,4 +1,4 @@
-"""A bucket in real Cassandra tables whose listing rows, intents and range map a test puts into any state, and what lists must say."""
+"""A bucket in real Cassandra tables: a test puts list rows, intents and range map into any state, and knows what lists must say."""
 
 import contextlib
 import secrets
@@ -10,7 +10,7 @@ from cassandra_keyspaces import cql_session
 from dolmen.core.clock import SystemClock
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.cassandra.address import parse_address
-from dolmen.gateway.metadata.cassandra.cql import Kind, Statement
+from dolmen.gateway.metadata.cassandra.cql import Bound, Kind, Statement
 from dolmen.gateway.metadata.cassandra.dialect import DIALECTS
 from dolmen.gateway.metadata.cassandra.driver import CassandraSession
 from dolmen.gateway.metadata.cassandra.listing import Listing
@@ -69,39 +69,49 @@ def make_listing_tables(contact_points, keyspace):
 
 
 class CountingCql:
-    """Counts statements; a batch is one. Hands each text to ``hook`` before it is sent."""
+    """Counts statements (a batch is one) and the rows that they brought."""
 
     def __init__(self, cql):
         self._cql = cql
-        self.texts = []
-        self.hook = None
-
-    async def _seen(self, text):
-        self.texts.append(text)
-        if self.hook is not None:
-            await self.hook(text)
+        self.sent = []  # Statements
+        self.row_count = 0
 
     async def run(self, statement, *values):
-        await self._seen(statement.text)
-        return await self._cql.run(statement, *values)
+        self.sent.append(statement)
+        rows = await self._cql.run(statement, *values)
+        self.row_count += len(rows)
+        return rows
 
     async def cas(self, bound):
-        await self._seen(bound[0].statement.text)
+        self.sent.append(bound[0].statement)
         return await self._cql.cas(bound)
 
     async def batch(self, bound):
-        await self._seen(bound[0].statement.text)
+        self.sent.append(bound[0].statement)
         await self._cql.batch(bound)
 
-    @contextlib.contextmanager
-    def count(self):
-        """A list that holds the texts of all that was sent inside."""
-        outer, self.texts = self.texts, []
-        inner = self.texts
-        try:
-            yield inner
-        finally:
-            self.texts = outer + inner
+
+class HeldCql:
+    """Reads at once; holds writes back until ``release``, which is given them by whoever wants them late or never."""
+
+    def __init__(self, cql):
+        self._cql = cql
+        self.held = []
+
+    async def run(self, statement, *values):
+        if statement.kind is Kind.WRITE:
+            self.held.append([Bound(statement, values)])
+            return []
+        return await self._cql.run(statement, *values)
+
+    async def batch(self, bound):
+        self.held.append(list(bound))
+
+    async def release(self, bound):
+        if len(bound) == 1:
+            await self._cql.run(bound[0].statement, *bound[0].values)
+        else:
+            await self._cql.batch(bound)
 
 
 @contextlib.asynccontextmanager
@@ -173,7 +183,7 @@ class Bucket:
             await self.cql.run(_DROP_INTENT, self.bucket_id, *place, key, worker)
 
     async def change(self, key, what, versioning) -> Pending:
-        """Announce and change the truth: ``what`` is "put", "delete" or "remove" (a version for good). List rows stay as they are."""
+        """Announce and change the truth, not the list rows. ``what``: "put", "delete" or "remove" (a version for good)."""
         places, worker = await self.announce(key)
         head = await self.truth.head(self.bucket_id, key)
         versions = self.versions.get(key, [])

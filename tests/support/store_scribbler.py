@@ -182,6 +182,7 @@ class Scribbler:
         await self.store.add_repairs([RepairRow(1, self.random.randbytes(16), (2, 5))])
         await self.store.write_documents("keys", [DocumentChange(kind="k", name="one", raw=b"1")])
         await self.do_map()
+        self.uploads.clear()
         await self.do_upload()
         await self.do_part()
         bucket = await self.bucket()

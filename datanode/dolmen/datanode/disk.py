@@ -562,8 +562,8 @@ class Disk:
         """Remember a cluster map across restarts. Raises ``OSError``."""
         identity.keep_map(self._io, raw)
 
-    def kept_map(self) -> ClusterMap | None:
-        """The newest map that this disk remembers."""
+    def kept_map(self) -> tuple[ClusterMap, bytes] | None:
+        """The newest map that this disk remembers, and its JSON."""
         return identity.kept_map(self._io)
 
     def status(self) -> wire.DiskStatus:

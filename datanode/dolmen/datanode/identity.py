@@ -30,8 +30,8 @@ def keep_map(io: DiskIo, raw: bytes) -> None:
     replace_file(io, MAP, crc32c(raw).to_bytes(4, "big") + raw)
 
 
-def kept_map(io: DiskIo) -> ClusterMap | None:
-    """The map remembered; None when there is none that can be read."""
+def kept_map(io: DiskIo) -> tuple[ClusterMap, bytes] | None:
+    """The map remembered, and its JSON as it was pushed; None when there is none that can be read."""
     try:
         fd = io.open(MAP)
     except OSError:
@@ -45,7 +45,7 @@ def kept_map(io: DiskIo) -> ClusterMap | None:
     if crc32c(raw[4:]) != int.from_bytes(raw[:4], "big"):
         return None
     try:
-        return decode_map(raw[4:])
+        return decode_map(raw[4:]), raw[4:]
     except msgspec.MsgspecError:
         return None
 

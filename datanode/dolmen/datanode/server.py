@@ -21,7 +21,7 @@ from typing_extensions import Buffer
 from dolmen.core import wire
 from dolmen.core.address import enlarge_buffers
 from dolmen.core.checksums import block_crcs
-from dolmen.core.cluster_map import ClusterMap, decode_map, encode_map
+from dolmen.core.cluster_map import ClusterMap, decode_map
 from dolmen.core.fragment import DESCRIPTION_BYTES_MAX, FragmentMeta
 from dolmen.core.frames import HEADER_BYTES_MAX_EARLY, FrameReader
 from dolmen.core.telemetry.log import get_logger
@@ -158,6 +158,7 @@ class Node:
         self.key = key
         self.draining = False
         self.map: ClusterMap | None = None
+        self.map_raw = b""  # as it was pushed: maintenance keeps more in it than a datanode reads
         self.committers: dict[str, Committer] = {}
         self.absent: dict[str, wire.DiskStatus] = {}  # by location: what has no usable disk now
         self.log = get_logger("node")
@@ -194,7 +195,7 @@ class Node:
             raise Refused(ErrorCode.FOREIGN_CLUSTER, "the cluster map is of another cluster")
         if pushed.epoch <= self.epoch:
             return
-        self.map = pushed
+        self.map, self.map_raw = pushed, raw
         committers = list(self.committers.values())
         results = await asyncio.gather(
             *(committer.in_thread(partial(committer.disk.keep_map, raw)) for committer in committers), return_exceptions=True
@@ -208,8 +209,8 @@ class Node:
     def learn(self, disk: Disk) -> None:
         """A disk was opened: it may remember a newer map than this process knows."""
         kept = disk.kept_map()
-        if kept is not None and kept.cluster_id == self.cluster_id and kept.epoch > self.epoch:
-            self.map = kept
+        if kept is not None and kept[0].cluster_id == self.cluster_id and kept[0].epoch > self.epoch:
+            self.map, self.map_raw = kept
 
     def status(self) -> wire.StatusReply:
         disks = [committer.disk.status() for committer in self.committers.values()]
@@ -427,8 +428,7 @@ class Connection(asyncio.BufferedProtocol):
             disk = node.committer(request.disk).disk
             self._reply(MessageKind.METAS_REPLY, request_id, disk.metas(request.pg, request.after, limit))
         elif isinstance(request, wire.GetMap):
-            held = b"" if node.map is None else encode_map(node.map)
-            self._reply(MessageKind.GET_MAP_REPLY, request_id, wire.GetMapReply(held))
+            self._reply(MessageKind.GET_MAP_REPLY, request_id, wire.GetMapReply(node.map_raw))
         elif isinstance(request, wire.PushMap):
             self._later(request_id, node.push_map(request.cluster_map))
         elif isinstance(request, wire.Ping):

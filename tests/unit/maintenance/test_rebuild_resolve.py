@@ -137,7 +137,8 @@ def test_the_size_of_an_encrypted_body_is_known_without_its_key(size):
 
 def test_two_writes_at_the_same_instant_are_two_versions():
     async def twice():
-        return await bodies(World(9), {"length": 5, "versioning": Versioning.ENABLED}, {"length": 6, "versioning": Versioning.ENABLED})
+        enabled = {"versioning": Versioning.ENABLED}
+        return await bodies(World(9), {"length": 5, **enabled}, {"length": 6, **enabled})
 
     first, second = asyncio.run(twice())
     plan = resolve([first, msgspec.structs.replace(second, time_us=first.time_us)])

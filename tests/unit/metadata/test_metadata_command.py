@@ -74,11 +74,11 @@ def spoil(tmp_path):
 
 def test_a_healthy_store_is_clean(metadata, place):
     code, out, err = metadata("check", "--metadata", place)
-    assert (code, out.splitlines()) == (0, ["schema 2, this program's is 2", "6 keys in 2 buckets compared with their lists, 0 wrong"])
+    assert (code, out.splitlines()) == (0, ["schema 2, this program's is 2", "2 buckets, 6 comparisons of keys with lists, 0 wrong"])
     assert err == "looking for damage of the file\n"
     code, out, _ = metadata("check", "second", "--metadata", place, "--output", "json")
     found = json.loads(out)
-    assert (code, found["reasons"], found["lists"]["buckets"], found["lists"]["rows"]) == (0, [], 1, 3)
+    assert (code, found["reasons"], found["lists"]["buckets"], found["lists"]["keys"]) == (0, [], 1, 3)
 
 
 def test_wrong_lists_are_found_and_a_scrub_heals_them(metadata, place, tmp_path):
@@ -86,7 +86,7 @@ def test_wrong_lists_are_found_and_a_scrub_heals_them(metadata, place, tmp_path)
     code, out, _ = metadata("check", "--metadata", place)
     assert code == 1
     assert out.splitlines()[1:] == [
-        "7 keys in 2 buckets compared with their lists, 3 wrong",
+        "2 buckets, 7 comparisons of keys with lists, 3 wrong",
         "first/key-0: missing",
         "first/key-1: differs",
         "first/key-9: extra",

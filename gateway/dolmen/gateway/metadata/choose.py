@@ -7,7 +7,6 @@ from pathlib import Path
 from dolmen.core.clock import Clock
 from dolmen.core.errors import ConfigError
 from dolmen.gateway.metadata.cassandra.address import SCHEME, parse_address
-from dolmen.gateway.metadata.cassandra.store import CassandraStore
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.store import MetadataStore
 
@@ -26,6 +25,9 @@ def open_metadata(text: str, clock: Clock, grace_seconds: float) -> MetadataStor
     path = _path(text)
     if path is not None:
         return EmbeddedStore(path, clock, garbage_grace_seconds=grace_seconds)
+    # Only who uses a cluster pays for its driver: 20 MB, and half a second of a start.
+    from dolmen.gateway.metadata.cassandra.store import CassandraStore  # noqa: PLC0415 - see above
+
     return CassandraStore(parse_address(text), clock, garbage_grace_seconds=grace_seconds)
 
 

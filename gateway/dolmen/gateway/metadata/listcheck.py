@@ -12,7 +12,6 @@ from dolmen.core.clock import Clock
 from dolmen.core.errors import ConfigError
 from dolmen.gateway.metadata.comparing import readable
 from dolmen.gateway.metadata.records import BucketRecord
-from dolmen.gateway.metadata.store import MetadataStore
 
 PAGE_KEYS = 500  # judged between two looks at the rate
 WRONG_TOLD = 100  # the rest is only counted
@@ -22,25 +21,34 @@ BUCKETS_PAGE = 1000
 class WrongList(NamedTuple):
     """A key of which lists tell something else than the truth. ``what``: "missing", "extra", "differs"."""
 
+    bucket_id: bytes
     key: bytes
     what: str
 
 
 class ListPage(NamedTuple):
-    """``rows``: how many were judged. ``after``: for the next call; None: this was the last one."""
+    """``keys``: how many were judged. ``after``: for the next call; None: this was the last one."""
 
-    rows: int
+    keys: int
     wrong: Sequence[WrongList]
     after: bytes | None
 
 
-class ListedStore(MetadataStore, Protocol):
+class ListedStore(Protocol):
     """A store whose lists can be judged."""
 
-    async def judge_lists(self, bucket_id: bytes, after: bytes, limit: int) -> ListPage:
-        """Compare list rows and truth of about ``limit`` keys, from ``after`` on (b"": from the beginning); all of them in the end.
+    async def get_bucket(self, name: str) -> BucketRecord | None:
+        """As in the port."""
+        ...
 
-        What is being changed is no difference.
+    async def all_buckets(self, after: str, limit: int) -> list[BucketRecord]:
+        """As in the port."""
+        ...
+
+    async def judge_lists(self, buckets: Sequence[bytes], after: bytes, limit: int) -> ListPage:
+        """Compare list rows and truth of about ``limit`` keys of the buckets with these ids, behind ``after`` (b"": the first).
+
+        In the end every key was judged that either of both has, some perhaps twice. What is being changed is no difference.
         """
         ...
 
@@ -58,47 +66,49 @@ class WrongRow(msgspec.Struct, frozen=True):
 
 
 class ListsChecked(msgspec.Struct, frozen=True, kw_only=True):
-    """``healed``: how many of the wrong keys were made anew."""
+    """``keys``: how many were judged, some twice perhaps. ``healed``: how many of the wrong ones were made anew."""
 
     buckets: int
-    rows: int
+    keys: int
     wrong: int
     healed: int
     told: list[WrongRow]
     seconds: float
 
 
-Show = Callable[[str, int, int], None]  # bucket, rows judged, wrong
+Show = Callable[[int, int], None]  # keys judged, wrong
 
 
 async def check_lists(
-    store: ListedStore, names: Sequence[str], clock: Clock, show: Show, *, heal: bool, rows_per_second: float
+    store: ListedStore, names: Sequence[str], clock: Clock, show: Show, *, heal: bool, keys_per_second: float
 ) -> ListsChecked:
-    """Judge the buckets ``names`` (none: all). ``rows_per_second``: 0 for as fast as it goes.
+    """Judge the buckets ``names`` (none: all). ``keys_per_second``: 0 for as fast as it goes.
 
     Raises ``ConfigError`` for a bucket that is not there.
     """
     started = clock.monotonic_seconds()
-    buckets = [await _named(store, name) for name in names] or await _all(store)
-    rows = wrong = healed = 0
+    buckets = {one.bucket_id: one.name for one in [await _named(store, name) for name in names] or await _all(store)}
+    keys = healed = 0
+    wrong: set[tuple[bytes, bytes]] = set()
     told: list[WrongRow] = []
-    for bucket in buckets:
-        after: bytes | None = b""
-        while after is not None:
-            page = await store.judge_lists(bucket.bucket_id, after, PAGE_KEYS)
-            after = page.after
-            rows += page.rows
-            wrong += len(page.wrong)
-            told += [WrongRow(bucket.name, readable(one.key), one.what) for one in page.wrong][: WRONG_TOLD - len(told)]
-            if heal and page.wrong:
-                await store.heal_lists(bucket.bucket_id, [one.key for one in page.wrong])
-                healed += len(page.wrong)
-            show(bucket.name, rows, wrong)
-            if rows_per_second > 0:
-                ahead_seconds = rows / rows_per_second - (clock.monotonic_seconds() - started)
-                await asyncio.sleep(max(0.0, ahead_seconds))
+    after: bytes | None = b"" if buckets else None
+    while after is not None:
+        page = await store.judge_lists(sorted(buckets), after, PAGE_KEYS)
+        after = page.after
+        keys += page.keys
+        fresh = [one for one in page.wrong if (one.bucket_id, one.key) not in wrong]
+        wrong.update((one.bucket_id, one.key) for one in fresh)
+        told += [WrongRow(buckets[one.bucket_id], readable(one.key), one.what) for one in fresh][: WRONG_TOLD - len(told)]
+        if heal:
+            for one in page.wrong:
+                await store.heal_lists(one.bucket_id, [one.key])
+            healed += len(fresh)
+        show(keys, len(wrong))
+        if keys_per_second > 0:
+            ahead_seconds = keys / keys_per_second - (clock.monotonic_seconds() - started)
+            await asyncio.sleep(max(0.0, ahead_seconds))
     seconds = round(clock.monotonic_seconds() - started, 3)
-    return ListsChecked(buckets=len(buckets), rows=rows, wrong=wrong, healed=healed, told=told, seconds=seconds)
+    return ListsChecked(buckets=len(buckets), keys=keys, wrong=len(wrong), healed=healed, told=told, seconds=seconds)
 
 
 async def _named(store: ListedStore, name: str) -> BucketRecord:

@@ -64,9 +64,9 @@ SETTINGS: tuple[Setting, ...] = (
     *KMS_SETTINGS,
     Setting(
         flag="scratch-directory",
-        default=Path(tempfile.gettempdir()),
         parse=Path,
-        help="Where what does not fit in memory is sorted: about 300 bytes for each stripe, 2,000 for each object",
+        help="Where what does not fit in memory is sorted (about 500 bytes for each stripe, 3,000 for each object); "
+        "without it the system's directory of temporary files",
         unit="path",
     ),
     Setting(

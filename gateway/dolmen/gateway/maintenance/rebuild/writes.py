@@ -101,7 +101,7 @@ def put_together(seen: Sequence[SeenStripe], pool_of: PoolOf, garbage: Collectio
     if not problem:
         layout, problem = _layout(chosen, description, pool_of)
     if not problem:
-        problem = _unusable(description, key, layout)
+        problem = _undescribed(description, key)
     ordered = [stripe.stripe_id for stripe in chosen]
     return Write(
         bucket_id=seen[0].bucket_id,
@@ -166,26 +166,17 @@ def _layout(
         groups[-1].append(Placed(stripe.pg, base, ordinal, stripe.length, stripe.digest, stripe.narrow_k))
         if stripe.length < pool.stripe_bytes:
             groups.append([])
+    length, wanted = sum(stripe.length for stripe in chosen), UNKNOWN_LENGTH if description is None else description.facts.length
+    if wanted not in (UNKNOWN_LENGTH, length):
+        return ObjectLayout(), f"{length} bytes of {wanted} are there"
     return ObjectLayout(tuple(segment_of(group, pool) for group in groups if group)), ""
 
 
-def _unusable(description: WriteDescription | None, key: bytes, layout: ObjectLayout) -> str:
+def _undescribed(description: WriteDescription | None, key: bytes) -> str:
     """What else a row needs."""
     if description is None:
         return "it has no description: it was written by an older version of Dolmen"
-    if not key:
-        return "nothing tells its key"
-    wanted = description.facts.length
-    if wanted not in (UNKNOWN_LENGTH, layout.length):
-        return f"{layout.length} bytes of {wanted} are there"
-    return ""
-
-
-def stripe_ids(layout: ObjectLayout) -> Iterator[bytes]:
-    """Every stripe that a layout names."""
-    for segment in layout.segments:
-        for stripe in stripes(segment):
-            yield stripe.stripe_id
+    return "" if key else "nothing tells its key"
 
 
 def first_stripes(layout: ObjectLayout) -> Iterator[bytes]:

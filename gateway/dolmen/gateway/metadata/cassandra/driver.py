@@ -75,13 +75,18 @@ class CassandraSession:
     """
 
     def __init__(
-        self, address: CassandraAddress, clock: Clock | None = None, *, on_statement: Callable[[], None] | None = None
+        self,
+        address: CassandraAddress,
+        clock: Clock | None = None,
+        *,
+        on_statement: Callable[[], None] | None = None,
+        link: Link | None = None,
     ) -> None:
         self.address = address
         self._on_statement = on_statement
         self._gate = Gate()
         self._breaker = Breaker()
-        self._link = Link(address)
+        self._link = link or Link(address)
         self._preparer = Preparer(self._link, address.keyspace, self._judge)
         self._preflight = Preflight(self, address, clock or SystemClock())
         self._replies: ReplyQueue[_Reply] | None = None

@@ -50,7 +50,10 @@ class FreshCache(Generic[V]):
             if now - entry.asked >= self._seconds / 2:
                 self._begin(name, now)
             return entry.value
-        return await asyncio.shield(self._begin(name, now))
+        joins = name in self._reads
+        value = await asyncio.shield(self._begin(name, now))
+        # What came into being does not wait for caches: that there was nothing a moment before we asked is no answer.
+        return await self._read(name) if value is None and joins else value
 
     def put(self, name: str, value: V, asked: float) -> None:
         """What we changed it to ourselves; ``asked``: a time before the change was made. Reads under way are not kept any more."""

@@ -75,7 +75,7 @@ class Listing:
                 [Bound(_DROP_VERSION, (head_seq, *where, seq)) for seq in drop]
                 + [Bound(_PUT_VERSION, (*where, record.seq, encode(list_row(record)), head_seq)) for record in put]
             )
-        if change.after != change.before:
+        if change.after != change.before and (_is_object(change.before) or _is_object(change.after)):
             await self._put_current(bucket_id, key, place, None if change.after is None else list_row(change.after), head_seq)
 
     async def _put_current(self, bucket_id: bytes, key: bytes, place: Place, current: ListRow | None, seq: int) -> None:
@@ -233,6 +233,10 @@ def _version_rows(change: Change) -> tuple[list[VersionRecord], list[int]]:
         put.append(before)
     kept = {record.seq for record in put} | {record.seq for record in (added, after) if record is not None}
     return put, [gone] if gone is not None and gone not in kept else []
+
+
+def _is_object(record: VersionRecord | None) -> bool:
+    return record is not None and not record.is_delete_marker
 
 
 def _is_in_listing(record: VersionRecord, after: VersionRecord | None) -> bool:

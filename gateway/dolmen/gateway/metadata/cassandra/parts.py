@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import msgspec
 
 from dolmen.core.clock import Clock
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.cassandra.address import CassandraAddress
+from dolmen.gateway.metadata.cassandra.bucket_delete import Contents
 from dolmen.gateway.metadata.cassandra.buckets import Buckets
 from dolmen.gateway.metadata.cassandra.cluster import ClusterState
 from dolmen.gateway.metadata.cassandra.commits import Commits
@@ -67,6 +66,14 @@ class Parts:
         self.documents = Documents(cql, clock, address.cache_seconds, CACHED_SPACES)
         self.cluster = ClusterState(cql, clock)
         self.buckets = Buckets(cql, self.shard_map, clock, address.cache_seconds)
+        self.buckets.knows(
+            Contents(
+                occupied=self._occupied,
+                burned=self.burned,
+                end_uploads=self.uploads.end_all,
+                drop_space=self.documents.drop_space,
+            )
+        )
         self.sweeper = Sweeper(
             cql, self.commits, self.intents, self.listing, book, self.heads, ended, self.uploads.tidy, clock
         )
@@ -86,11 +93,17 @@ class Parts:
         await self.heads.add_if_empty(bucket_id, key, head)
         return bool(head.versions)
 
+    async def _occupied(self, bucket_id: bytes) -> bool:
+        """Whether the bucket has any version or marker."""
+        return bool(await self.scanner.scan_versions(bucket_id, b"", None, None, 1))
+
     async def upkeep(self) -> int:
         """One round of what the backend needs done; how much there was."""
         return sum(await self.sweeper.run_once())
 
     async def close(self) -> None:
         """Finish what was accepted."""
+        await self.buckets.close()
         await self.commits.close()
         await self.follow.close()
+        await self.documents.close()

@@ -7,8 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-
-import msgspec
+from typing import TypeVar
 
 from dolmen.core.clock import Clock
 from dolmen.core.errors import DolmenError
@@ -51,7 +50,8 @@ from dolmen.gateway.metadata.store import (
 
 EXPIRED_SECONDS = INTENT_SECONDS - REFRESH_SECONDS  # a write that took so long must not commit: its intent may go any moment
 DELETES_AT_ONCE = 32  # of one DeleteObjects: each is some statements of its own partition
-_decode_layout = msgspec.msgpack.Decoder(ObjectLayout).decode
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True, eq=False)
@@ -133,12 +133,12 @@ class CassandraStore(Maintained):
     async def _fresh(self, bucket: BucketRecord) -> BucketRecord:
         return await self._parts.buckets.fresh(bucket.name, bucket.bucket_id)
 
-    async def _unless_closed(self, bucket: BucketRecord, work: Awaitable[objects.T]) -> objects.T:
+    async def _unless_closed(self, bucket: BucketRecord, work: Awaitable[T]) -> T:
         """The result of ``work``; a bucket found closed is gone, or is being deleted just now."""
         try:
             return await work
         except BucketClosed:
-            await self._parts.buckets.judge_closed(bucket.name, bucket.bucket_id)
+            await self._parts.buckets.judge_closed(bucket.name, bucket.bucket_id)  # raises when it is gone
             raise MetadataUnavailable("the bucket is being deleted, or was about to be") from None
 
     # ---- objects -------------------------------------------------------------------------------------------------

@@ -14,13 +14,13 @@ class Turns:
         self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # the lock, and how many hold it or wait
 
     @asynccontextmanager
-    async def of(self, name: str) -> AsyncIterator[None]:
-        """Hold the name's turn."""
-        lock, users = self._locks.get(name) or (asyncio.Lock(), 0)
-        self._locks[name] = lock, users + 1
+    async def of(self, name: str) -> AsyncIterator[bool]:
+        """Hold the name's turn; tells whether it had to be waited for."""
+        lock, before = self._locks.get(name) or (asyncio.Lock(), 0)
+        self._locks[name] = lock, before + 1
         try:
             async with lock:
-                yield
+                yield before > 0
         finally:
             lock, users = self._locks[name]
             if users == 1:

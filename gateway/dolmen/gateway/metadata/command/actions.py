@@ -41,7 +41,7 @@ async def act(arguments: argparse.Namespace, clock: Clock, progress: Progress) -
         case "scrub":
             async with opened(arguments.metadata, clock) as store:
                 return await check_lists(
-                    store, arguments.buckets, clock, _lists_shown(progress), heal=True, rows_per_second=arguments.rows_per_second
+                    store, arguments.buckets, clock, _lists_shown(progress), heal=True, keys_per_second=arguments.rows_per_second
                 )
         case "copy":
             return await copy(arguments, clock, progress)
@@ -71,7 +71,7 @@ async def check(arguments: argparse.Namespace, clock: Clock, progress: Progress)
     text: str = arguments.metadata
     if is_file(text):
         check_file(text, exists=True)
-        found, known = schema_of(path_of(text)), SCHEMA_VERSION
+        found, known, warnings = schema_of(path_of(text)), SCHEMA_VERSION, list[str]()
         progress.show("looking for damage of the file")
         reasons = await asyncio.to_thread(integrity_of, path_of(text)) if not arguments.buckets else []
         if found != known:
@@ -79,14 +79,14 @@ async def check(arguments: argparse.Namespace, clock: Clock, progress: Progress)
     else:
         from dolmen.gateway.metadata.cassandra.tool import look  # noqa: PLC0415 - as in ``opened``
 
-        found, known, reasons = await look(parse_address(text), clock)
+        found, known, reasons, warnings = await look(parse_address(text), clock)
     lists: ListsChecked | None = None
     if found == known and not (reasons and is_file(text)):
         async with opened(text, clock) as store:
             lists = await check_lists(
-                store, arguments.buckets, clock, _lists_shown(progress), heal=False, rows_per_second=arguments.rows_per_second
+                store, arguments.buckets, clock, _lists_shown(progress), heal=False, keys_per_second=arguments.rows_per_second
             )
-    return Checked(schema_found=found, schema_known=known, reasons=reasons, lists=lists)
+    return Checked(schema_found=found, schema_known=known, reasons=reasons, warnings=warnings, lists=lists)
 
 
 async def copy(arguments: argparse.Namespace, clock: Clock, progress: Progress) -> Copied | Compared | Ended:
@@ -179,8 +179,8 @@ async def import_file(text: str, path: Path, clock: Clock, progress: Progress, *
     return Imported(file=str(path), items=counts)
 
 
-def _lists_shown(progress: Progress) -> Callable[[str, int, int], None]:
-    def show(bucket: str, rows: int, wrong: int) -> None:
-        progress.show(f"{bucket}: {rows:,} keys compared, {wrong:,} wrong")
+def _lists_shown(progress: Progress) -> Callable[[int, int], None]:
+    def show(keys: int, wrong: int) -> None:
+        progress.show(f"{keys:,} keys compared with their lists, {wrong:,} wrong")
 
     return show

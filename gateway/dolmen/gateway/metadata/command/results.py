@@ -17,11 +17,12 @@ class Migrated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """``reasons``: why the store cannot be used as it is. ``lists`` None: they could not be judged."""
+    """``reasons``: why processes would not be ready with it. ``lists`` None: they could not be judged."""
 
     schema_found: int
     schema_known: int
     reasons: list[str]
+    warnings: list[str]
     lists: ListsChecked | None
 
 
@@ -106,11 +107,12 @@ def _migrated(result: Migrated) -> list[str]:
 def _checked(result: Checked) -> list[str]:
     lines = [f"schema {result.schema_found}, this program's is {result.schema_known}"]
     lines += [f"not usable: {reason}" for reason in result.reasons]
+    lines += [f"warning: {warning}" for warning in result.warnings]
     return lines + (["lists were not judged"] if result.lists is None else _lists(result.lists))
 
 
 def _lists(result: ListsChecked) -> list[str]:
-    lines = [f"{result.rows:,} keys in {result.buckets:,} buckets compared with their lists, {result.wrong:,} wrong"]
+    lines = [f"{result.buckets:,} buckets, {result.keys:,} comparisons of keys with lists, {result.wrong:,} wrong"]
     if result.healed:
         lines[0] += f", {result.healed:,} made anew"
     lines += [f"{one.bucket}/{one.key}: {one.what}" for one in result.told]

@@ -61,14 +61,10 @@ async def opened(text: str, clock: Clock, *, exists: bool = True) -> AsyncIterat
         async with opened_file(text, clock, exists=exists) as file:
             yield file
         return
-    from dolmen.gateway.metadata.cassandra.tool import CassandraTool  # noqa: PLC0415 - its driver takes a second to load
+    from dolmen.gateway.metadata.cassandra.tool import opened_tool  # noqa: PLC0415 - its driver takes a second to load
 
-    tool = CassandraTool(parse_address(text), clock)
-    await tool.open()
-    try:
+    async with opened_tool(parse_address(text), clock) as tool:
         yield tool
-    finally:
-        await tool.close()
 
 
 @asynccontextmanager

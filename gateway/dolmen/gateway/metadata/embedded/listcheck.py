@@ -17,16 +17,24 @@ _KEYS = (  # a limit in each part: none is read as a whole
     "SELECT key FROM (SELECT DISTINCT key FROM versions WHERE bucket_id = ?1 AND key > ?2 ORDER BY key LIMIT ?3) UNION "
     "SELECT key FROM (SELECT key FROM listing WHERE bucket_id = ?1 AND key > ?2 ORDER BY key LIMIT ?3) ORDER BY key LIMIT ?3"
 )
+_NUMBER_BYTES = 4
 
 
 class CheckedFile(EmbeddedTransfer):
     """The embedded store, with its lists judged."""
 
-    async def judge_lists(self, bucket_id: bytes, after: bytes, limit: int) -> ListPage:
+    async def judge_lists(self, buckets: Sequence[bytes], after: bytes, limit: int) -> ListPage:
+        """By buckets, as they come, and keys. ``after``: the number of the bucket in 4 bytes, and a key of it."""
+        number, key = int.from_bytes(after[:_NUMBER_BYTES], "big"), after[_NUMBER_BYTES:]
+        if number >= len(buckets):
+            return ListPage(0, [], None)
+        bucket_id = buckets[number]
         with translated(), self._reader:  # one snapshot
-            keys = [key for (key,) in self._read(_KEYS, (bucket_id, after, limit)).fetchall()]
-            wrong = [WrongList(key, what) for key in keys if (what := _judge(self._read, bucket_id, key))]
-        return ListPage(len(keys), wrong, keys[-1] if len(keys) == limit else None)
+            keys = [key for (key,) in self._read(_KEYS, (bucket_id, key, limit)).fetchall()]
+            wrong = [WrongList(bucket_id, key, what) for key in keys if (what := _judge(self._read, bucket_id, key))]
+        if len(keys) < limit:
+            return ListPage(len(keys), wrong, (number + 1).to_bytes(_NUMBER_BYTES, "big"))
+        return ListPage(len(keys), wrong, number.to_bytes(_NUMBER_BYTES, "big") + keys[-1])
 
     async def heal_lists(self, bucket_id: bytes, keys: Sequence[bytes]) -> None:
         def run(transaction: Transaction) -> None:
