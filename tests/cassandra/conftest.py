@@ -1,14 +1,16 @@
-"""One keyspace for all tests of parts, and a session for each test."""
+"""A session for each test of parts, in the keyspace that the stores of this worker use too."""
 
 import uuid
 
 import pytest
-from cassandra_parts import make_schema, session_in
+from cassandra_keyspaces import WORKER
+from cassandra_parts import session_in
+from cassandra_store import make_schema
 
 
 @pytest.fixture(scope="session")
 def parts_keyspace(shared_keyspace):
-    return shared_keyspace(make_schema, "parts")
+    return shared_keyspace(make_schema, WORKER)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import cassandra_settings
 import pytest
 from cassandra_cluster import VARIABLE, begin_start, shared_node
 from cassandra_errors import CassandraToolError
-from cassandra_keyspaces import PREFIX, cql_session
+from cassandra_keyspaces import PREFIX
 from cassandra_nets import NETS, reserve_net
 from cassandra_process import kernel_view, pid_of
 

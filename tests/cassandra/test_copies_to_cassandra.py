@@ -79,10 +79,14 @@ async def until_done(copy_once, scribbler):
         await scribbler.write(15)
 
 
-async def test_there_and_back_again(cassandra, shared_keyspace, file_of):
+@pytest.fixture(scope="module")
+def keyspace(shared_keyspace):
+    return shared_keyspace(make_schema, "transfer")
+
+
+async def test_there_and_back_again(cassandra, keyspace, file_of):
     print("seed", SEED)
     chance = random.Random(SEED)
-    keyspace = shared_keyspace(make_schema, "transfer")
     address = address_of(cassandra, keyspace)
     clock = SettableClock()
     source, back = await file_of("source"), await file_of("back")

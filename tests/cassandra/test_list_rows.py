@@ -54,6 +54,8 @@ async def assert_lists_are_true(bucket, scanner=None):
         ([("put", ENABLED), ("delete", ENABLED)], 2),
         ([("put", SUSPENDED)], 1),  # a null version that is the current object is in ``listing`` alone
         ([("delete", ENABLED), ("delete", ENABLED)], 1),  # a marker upon a marker
+        ([("put", ENABLED), ("remove", ENABLED)], 2),
+        ([("put", SUSPENDED), ("delete", SUSPENDED)], 2),
     ],
 )
 async def test_statements_that_follow_a_change(cql, bucket, history, statements):
@@ -80,7 +82,7 @@ async def test_a_change_is_written_in_every_place_of_its_intent(cql, bucket):
 async def held_changes(bucket, key, rng):
     """A history of the key, and the writes of each step: (of the change itself, of a ``reindex`` at that moment), not yet sent."""
     steps = []
-    for _ in range(rng.randrange(1, 6)):
+    for _ in range(rng.randrange(1, 7)):
         pending = await bucket.change(key, rng.choice(("put", "put", "delete", "remove")), rng.choice((ENABLED, SUSPENDED)))
         await bucket.withdraw(key, pending.places, pending.worker)  # lists believe the rows alone
         ours, anew = HeldCql(bucket.cql), HeldCql(bucket.cql)
@@ -97,12 +99,13 @@ async def held_changes(bucket, key, rng):
 def chosen(steps, rng):
     """Each change is followed up by its writer, or by a ``reindex`` at it or later; some by both, some twice."""
     writes, lost = [], False
+    followed, made_anew = rng.choice(((1.0, 0.0), (0.6, 0.3), (0.3, 0.6)))
     for ours, anew in steps:
-        if rng.random() < 0.6:
+        if rng.random() < followed:
             writes += ours
         else:
             lost = True
-        if rng.random() < 0.3:
+        if rng.random() < made_anew:
             writes += anew
             lost = False
     if lost:

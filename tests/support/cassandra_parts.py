@@ -1,28 +1,19 @@
 """Parts of the Cassandra backend under test: sessions in a keyspace of the run, and doubles that count or lose answers."""
 
-import asyncio
 import contextlib
 
-from dolmen.core.clock import SystemClock
+from cassandra_store import make_schema, url_of
+
 from dolmen.gateway.metadata.cassandra.address import parse_address
 from dolmen.gateway.metadata.cassandra.driver import CassandraSession
-from dolmen.gateway.metadata.cassandra.migrate import migrate
 from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 
 
+__all__ = ["LOSE_AFTER", "LOSE_BEFORE", "REFUSE", "Between", "Counting", "Losing", "address_of", "make_schema", "session_in"]
+
+
 def address_of(contact_points, keyspace):
-    hosts = ",".join(point if ":" in point else f"{point}:9042" for point in contact_points)
-    return parse_address(f"cassandra://{hosts}/{keyspace}?replication_min=1")
-
-
-def make_schema(contact_points, keyspace):
-    """For ``shared_keyspace``: every table of the migrations."""
-
-    async def run():
-        async with session_in(contact_points, keyspace) as session:
-            await migrate(session, session.address, SystemClock(), "tests")
-
-    asyncio.run(run())
+    return parse_address(url_of(contact_points, keyspace))
 
 
 @contextlib.asynccontextmanager

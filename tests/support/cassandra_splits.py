@@ -34,7 +34,7 @@ CREATE_BUCKET = Statement(
 )
 MARK_BUCKET = Statement("UPDATE buckets SET state = ? WHERE name = ? IF bucket_id = ?", Kind.GLOBAL_CAS)
 PAUSE_SECONDS = 0.02  # between the requests of one writer or lister, at most: a split has some hundred statements
-FAST = SplitSettings(lease_seconds=0.0, page_rows=9, copy_rows_per_second=1e9, compare_rows_per_second=1e9)
+FAST = SplitSettings(lease_seconds=0.0, page_rows=16, copy_rows_per_second=1e9, compare_rows_per_second=1e9)
 SMALL = LoadLimits(rows=100, size_bytes=100_000, writes_per_second=1e9, check_rows=1)
 
 
@@ -304,5 +304,7 @@ async def raw_intents(cql, bucket, shard_id, sub=0):
 
 
 _RAW = Statement("SELECT key FROM listing WHERE bucket_id = ? AND shard_id = ? AND sub = ?", Kind.READ)
-_RAW_MARKS = Statement("SELECT fence, moved FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? LIMIT 1", Kind.READ)
+_RAW_MARKS = Statement(
+    "SELECT fence, moved FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? LIMIT 1", Kind.READ
+)
 _RAW_INTENTS = Statement("SELECT key, worker FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ?", Kind.READ)

@@ -1,7 +1,7 @@
 """What a write says of its object: bounded whatever the client sends, and left out in the documented order."""
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dolmen.core.cluster_map import Pool
@@ -80,6 +80,7 @@ def test_nonsense_and_formats_of_the_future_are_no_description():
 texts = st.text(max_size=700)
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     key=st.binary(min_size=1, max_size=1024),
     user_metadata=st.dictionaries(texts, texts, max_size=4),

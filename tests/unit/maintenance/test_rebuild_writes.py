@@ -43,7 +43,7 @@ def survivors(world, rng, rows):
     return kept
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 1 << 32),
     wanted=st.lists(lengths, min_size=1, max_size=5),

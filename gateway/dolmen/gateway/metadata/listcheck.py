@@ -104,7 +104,7 @@ async def check_lists(
                 await store.heal_lists(one.bucket_id, [one.key])
             healed += len(fresh)
         show(keys, len(wrong))
-        if keys_per_second > 0:
+        if keys_per_second > 0 and after is not None:
             ahead_seconds = keys / keys_per_second - (clock.monotonic_seconds() - started)
             await asyncio.sleep(max(0.0, ahead_seconds))
     seconds = round(clock.monotonic_seconds() - started, 3)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from enum import Enum
 from typing import Generic, NamedTuple, TypeVar, cast
 
@@ -76,6 +76,15 @@ def judge(after: Head, head: Head, op: bytes) -> Outcome | None:
     return None
 
 
+@contextmanager
+def nothing_happened() -> Iterator[None]:
+    """Around what comes before a change: whatever became of it, there is no change. Raises ``MetadataUnavailable``."""
+    try:
+        yield
+    except MetadataUnknown as error:
+        raise MetadataUnavailable(str(error)) from error
+
+
 class Commits:
     """Changes of keys by one process."""
 
@@ -137,7 +146,8 @@ class Commits:
         given = announced
         try:
             for pause_seconds in pauses():
-                head = await self.finish_move(bucket_id, key, head or await self._truth.head(bucket_id, key))
+                with nothing_happened():
+                    head = await self.finish_move(bucket_id, key, head or await self._truth.head(bucket_id, key))
                 try:
                     decision = await decide(head)
                 except ReadAgain:
@@ -147,7 +157,8 @@ class Commits:
                 if effect is None:
                     return None, decision.result, announced
                 if announced is None and effect.listed:
-                    announced = await self._intents.announce(bucket_id, key, new_op())
+                    with nothing_happened():
+                        announced = await self._intents.announce(bucket_id, key, new_op())
                 made = await self._change(bucket_id, key, head, effect, announced)
                 if made is not None:
                     return made, decision.result, announced
@@ -155,7 +166,8 @@ class Commits:
                 if self._clock.monotonic_seconds() > until_seconds:
                     break
                 if announced is not None:
-                    await self._intents.check_again(announced)
+                    with nothing_happened():
+                        await self._intents.check_again(announced)
                 await asyncio.sleep(pause_seconds)
             raise MetadataUnavailable("the object is changed by too many others at the same time")
         except MetadataUnknown:
@@ -171,7 +183,8 @@ class Commits:
         """One attempt; None when somebody else was faster."""
         update, notes = self._update(head, effect, effect.op or new_op())
         if notes and head.pending:
-            await self._book.copy_found(head.pending)
+            with nothing_happened():
+                await self._book.copy_found(head.pending)
         shown = announced if effect.listed else None
         if shown is not None:
             shown.used = True

@@ -4,8 +4,8 @@
 2. The key is changed. *This is the commit point.*
 3. Parts that were not named become garbage, and the upload keeps the answer.
 
-Whoever finds an upload frozen and not ended looks at the key: the change is there, or was; or it is not, and then the key's sequence
-is moved on so that it never comes, and the upload goes on.
+Whoever finds an upload frozen and not ended looks at the key: the change is there, or was; or it is not, and then the sequence
+of the key is moved on so that it never comes, and the upload goes on.
 """
 
 from __future__ import annotations

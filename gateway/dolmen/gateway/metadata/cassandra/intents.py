@@ -35,7 +35,8 @@ _DELETE = Statement(
 )
 # Our own row is read, so that the marks of the partition come with it at the price of one row.
 _MARKS = Statement(
-    "SELECT fence, moved, closed, key FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ? AND key = ? AND worker = ?",
+    "SELECT fence, moved, closed, key FROM listing_intents "
+    "WHERE bucket_id = ? AND shard_id = ? AND sub = ? AND key = ? AND worker = ?",
     Kind.READ,
 )
 _REGISTER = Statement("INSERT INTO worker_shards (worker, bucket_id, shard_id, sub) VALUES (?, ?, ?, ?)", Kind.WRITE)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
@@ -33,6 +34,9 @@ _TAKE = Statement("INSERT INTO leases (name, owner, until_us, rev) VALUES (?, ?,
 _RENEW = Statement("UPDATE leases SET owner = ?, until_us = ?, rev = ? WHERE name = ? IF owner = ? AND rev = ?", Kind.CAS)
 _RELEASE = Statement("DELETE FROM leases WHERE name = ? IF owner = ?", Kind.CAS)
 _REGISTERED = Statement("INSERT INTO schema_migrations (id, checksum, applied_us) VALUES (?, ?, ?) IF NOT EXISTS", Kind.CAS)
+# Every one may be applied again after a crash.
+_TABLE = re.compile(r"\A((?:CREATE TABLE IF NOT EXISTS|ALTER TABLE|DROP TABLE IF EXISTS)\s+)(?=[a-z])")
+_PLACE = re.compile(r"\{[a-z_]+\}")
 
 Progress = Callable[[str], None]
 
@@ -111,8 +115,8 @@ class _Run:
         registered = await read_migrations(self._session, self._keyspace)
         if not pending(registered, self._migrations, self._keyspace):
             return 0
-        await self._change("register of migrations", REGISTER)
-        await self._change("leases", _statement_of("leases", self._migrations))
+        await self._change("register of migrations", filled(REGISTER, self._address))
+        await self._change("leases", filled(_statement_of("leases", self._migrations), self._address))
         await self._take_lease()
         try:
             return await self._apply_pending()
@@ -125,7 +129,8 @@ class _Run:
         for migration in todo:
             for index, statement in enumerate(migration.statements, 1):
                 await self._renew_lease()
-                await self._change(f"migration {migration.number}: {index} of {len(migration.statements)}", statement)
+                text = filled(statement, self._address)
+                await self._change(f"migration {migration.number}: {index} of {len(migration.statements)}", text)
             await self._renew_lease()
             values = (applied_name(migration), checksum_of(migration), self._clock.now_us())
             await self._repeated(lambda values=values: self._session.cas([Bound(_REGISTERED, values)]))  # type: ignore[misc]
@@ -160,8 +165,6 @@ class _Run:
     async def _change(self, what: str, text: str) -> None:
         """One statement, then agreement of all nodes that are up."""
         self._progress(what)
-        if text.startswith("CREATE TABLE"):
-            text = filled(text, self._address)
         await self._repeated(lambda: self._session.change_schema(text, self._node()))
         await self._agree()
 
@@ -249,9 +252,10 @@ def filled(text: str, address: CassandraAddress) -> str:
     """A statement of the migrations with its keyspace and the dialect's options."""
     for place, options in address.dialect.table_options.items():
         text = text.replace(f"{{{place}}}", options)
-    if "{" in text.split(" WITH ", 1)[0]:
-        raise ConfigError(f"the dialect {address.dialect.name} has no options for: {text}")
-    return text.replace("CREATE TABLE IF NOT EXISTS ", f"CREATE TABLE IF NOT EXISTS {address.keyspace}.", 1)
+    named, count = _TABLE.subn(rf"\1{address.keyspace}.", text, count=1)
+    if not count or _PLACE.search(named):
+        raise ConfigError(f"a migration has a form that the runner does not know: {text}")
+    return named
 
 
 def _statement_of(table: str, migrations: Sequence[Migration]) -> str:

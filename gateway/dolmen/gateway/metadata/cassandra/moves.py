@@ -18,7 +18,7 @@ import msgspec
 from dolmen.core.clock import Clock
 from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
-from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, Effect
+from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, Effect, nothing_happened
 from dolmen.gateway.metadata.cassandra.follow import FollowUps
 from dolmen.gateway.metadata.cassandra.heads import Heads
 from dolmen.gateway.metadata.cassandra.intents import Announced, Intents
@@ -65,9 +65,11 @@ class Moves:
             return await self._nothing(wanted)
         for _ in range(ROUNDS_MAX):
             op = new_op()
-            source = await self._intents.announce(wanted.bucket_id, wanted.source, op)
+            with nothing_happened():
+                source = await self._intents.announce(wanted.bucket_id, wanted.source, op)
             try:
-                target = await self._intents.announce(wanted.bucket_id, wanted.target, op)
+                with nothing_happened():
+                    target = await self._intents.announce(wanted.bucket_id, wanted.target, op)
             except BaseException:
                 self._follow.withdraw(source)
                 raise

@@ -15,7 +15,7 @@ from dolmen.core.layout import ObjectLayout
 from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.metadata.cassandra import objects
 from dolmen.gateway.metadata.cassandra.address import CassandraAddress
-from dolmen.gateway.metadata.cassandra.commits import Decision
+from dolmen.gateway.metadata.cassandra.commits import Decision, nothing_happened
 from dolmen.gateway.metadata.cassandra.driver import CassandraSession
 from dolmen.gateway.metadata.cassandra.intents import ALIVE_SECONDS, INTENT_SECONDS, REFRESH_SECONDS, Announced, BucketClosed
 from dolmen.gateway.metadata.cassandra.moves import Wanted
@@ -146,7 +146,10 @@ class CassandraStore(Maintained):
     async def begin(self, bucket: BucketRecord, key: bytes) -> CassandraIntent:
         head = asyncio.ensure_future(self._parts.truth.head(bucket.bucket_id, key))
         try:
-            announced = await self._unless_closed(bucket, self._parts.intents.announce(bucket.bucket_id, key, new_op()))
+            with nothing_happened():
+                announced = await self._unless_closed(
+                    bucket, self._parts.intents.announce(bucket.bucket_id, key, new_op())
+                )
             return CassandraIntent(
                 bucket, key, secrets.token_bytes(16), announced, await head, self._clock.monotonic_seconds()
             )
@@ -162,7 +165,8 @@ class CassandraStore(Maintained):
         if age_seconds > EXPIRED_SECONDS:
             raise IntentExpired("the upload took longer than its intent lives")
         if age_seconds > REFRESH_SECONDS:
-            await self._unless_closed(intent.bucket, self._parts.intents.check_again(intent.announced))
+            with nothing_happened():
+                await self._unless_closed(intent.bucket, self._parts.intents.check_again(intent.announced))
         return intent
 
     async def commit(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 
 import msgspec
 
 from dolmen.core.clock import Clock
+from dolmen.core.errors import DolmenError
 from dolmen.core.layout import ObjectLayout
+from dolmen.gateway.metadata.cassandra.commits import nothing_happened
 from dolmen.gateway.metadata.cassandra.follow import FollowUps
 from dolmen.gateway.metadata.cassandra.intents import BucketClosed, Intents
 from dolmen.gateway.metadata.cassandra.pauses import pauses
@@ -105,14 +108,14 @@ class Uploads:
         for pause_seconds in self._tries():
             before = await self._rows.part(upload.upload_id, part.number)
             if unknown and before is not None and _has(before, rev, part.layout):
-                await self._note(before.replaced)
-                return
-            kept = () if before is None else before.replaced
-            await self._note(kept)
+                return  # what it replaced is noted with the next write of the part, or at the upload's end
+            with nothing_happened():
+                await self._note(() if before is None else before.replaced)
             replaced = () if before is None else self._replaced(before.record.layout)
             try:
                 if await self._rows.put_part(upload.upload_id, part, rev, replaced, None if before is None else before.rev):
-                    await self._note(replaced)
+                    with suppress(DolmenError):  # else with the next write of the part, or at the upload's end
+                        await self._note(replaced)
                     return
             except MetadataUnknown:
                 unknown = True
