@@ -7,7 +7,8 @@ import statistics
 import time
 
 import pytest
-from listing_world import Bucket, connected, make_listing_tables
+from cassandra_parts import session_in
+from listing_world import Bucket, CountingCql
 
 from dolmen.gateway.metadata.cassandra.cql import BATCH_STATEMENTS_MAX, Bound, Kind, Statement
 from dolmen.gateway.metadata.cassandra.shards import Shard
@@ -92,11 +93,12 @@ async def prefixes_of(cql, scanner, bucket, size):
 
 
 @pytest.mark.campaign
-async def test_pages_cost_the_same_in_a_small_bucket_and_in_a_large_one(cassandra, shared_keyspace):
+async def test_pages_cost_the_same_in_a_small_bucket_and_in_a_large_one(cassandra, parts_keyspace):
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     rng = random.Random(seed)
-    async with connected(cassandra, shared_keyspace(make_listing_tables, "lists")) as cql:
+    async with session_in(cassandra, parts_keyspace) as session:
+        cql = CountingCql(session)
         buckets = {}
         for size in SIZES:
             began = time.perf_counter()

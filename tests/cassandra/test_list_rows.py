@@ -4,7 +4,9 @@ import asyncio
 import random
 
 import pytest
-from listing_world import Bucket, HeldCql, connected, make_listing_tables
+import pytest_asyncio
+from cassandra_parts import session_in
+from listing_world import Bucket, CountingCql, HeldCql
 
 from dolmen.gateway.metadata.cassandra import key_versions
 from dolmen.gateway.metadata.cassandra.listing import Listing
@@ -14,16 +16,18 @@ from dolmen.gateway.metadata.records import Versioning
 OFF, ENABLED, SUSPENDED = Versioning.OFF, Versioning.ENABLED, Versioning.SUSPENDED
 EVERYTHING = 10_000
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture(scope="session")
-def listing_keyspace(shared_keyspace):
-    return shared_keyspace(make_listing_tables, "lists")
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def session(cassandra, parts_keyspace):
+    async with session_in(cassandra, parts_keyspace) as made:
+        yield made
 
 
 @pytest.fixture
-async def cql(cassandra, listing_keyspace):
-    async with connected(cassandra, listing_keyspace) as session:
-        yield session
+def cql(session):
+    return CountingCql(session)
 
 
 @pytest.fixture

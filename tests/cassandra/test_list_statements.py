@@ -4,7 +4,9 @@ import random
 
 import msgspec
 import pytest
-from listing_world import Bucket, connected, make_listing_tables
+import pytest_asyncio
+from cassandra_parts import session_in
+from listing_world import Bucket, CountingCql
 
 from dolmen.gateway.metadata.cassandra import dirty_keys, old_intents
 from dolmen.gateway.metadata.cassandra.cql import BATCH_STATEMENTS_MAX, Bound, Kind, Statement
@@ -19,16 +21,18 @@ _PUT = Statement(
     "INSERT INTO listing (bucket_id, shard_id, sub, key, summary) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP 1", Kind.WRITE
 )
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-@pytest.fixture(scope="session")
-def listing_keyspace(shared_keyspace):
-    return shared_keyspace(make_listing_tables, "lists")
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def session(cassandra, parts_keyspace):
+    async with session_in(cassandra, parts_keyspace) as made:
+        yield made
 
 
 @pytest.fixture
-async def cql(cassandra, listing_keyspace):
-    async with connected(cassandra, listing_keyspace) as session:
-        yield session
+def cql(session):
+    return CountingCql(session)
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import os
 import random
 
 import pytest
-from listing_world import Bucket, connected, every_key, make_listing_tables
+from cassandra_parts import session_in
+from listing_world import Bucket, every_key
 
 from dolmen.gateway.metadata.delimiter import after_key
 from dolmen.gateway.metadata.records import Versioning
@@ -15,11 +16,6 @@ ROUNDS = int(os.environ.get("DOLMEN_LIST_ROUNDS", "4"))
 KEYS = 40
 AT_ONCE = 16  # keys of the test that are worked on side by side
 EVERYTHING = 10_000
-
-
-@pytest.fixture(scope="session")
-def listing_keyspace(shared_keyspace):
-    return shared_keyspace(make_listing_tables, "lists")
 
 
 async def side_by_side(works):
@@ -143,7 +139,7 @@ async def check(bucket, scanner, keys):
 
 @pytest.mark.long
 @pytest.mark.parametrize("number", range(ROUNDS))
-async def test_lists_say_what_the_truth_says_in_every_state(number, cassandra, listing_keyspace):
+async def test_lists_say_what_the_truth_says_in_every_state(number, cassandra, parts_keyspace):
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     rng = random.Random(seed)
@@ -151,8 +147,8 @@ async def test_lists_say_what_the_truth_says_in_every_state(number, cassandra, l
     versionings = rng.choice(
         ([Versioning.OFF], [Versioning.OFF, Versioning.ENABLED], [Versioning.ENABLED, Versioning.SUSPENDED], list(Versioning))
     )
-    async with connected(cassandra, listing_keyspace) as cql:
-        bucket = Bucket(cql, rng)
+    async with session_in(cassandra, parts_keyspace) as session:
+        bucket = Bucket(session, rng)
         if rng.random() < 0.8:
             await bucket.lay_out(rng.sample(keys, rng.randrange(4)))
         await histories(bucket, keys, versionings, 4)

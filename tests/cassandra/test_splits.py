@@ -6,6 +6,7 @@ import random
 import pytest
 from cassandra_parts import LOSE_AFTER, LOSE_BEFORE, REFUSE, Losing
 from cassandra_splits import (
+    FAST,
     BeforeBatch,
     Died,
     Dying,
@@ -74,7 +75,7 @@ async def shards_of(splitting, bucket):
 
 async def settled(splitting, bucket, traffic):
     """Nothing was lost on the way, and nothing is half done now."""
-    assert traffic.violations == []
+    assert traffic.violations == [], traffic.violations
     assert traffic.lists and traffic.changes
     assert all(shard.state == ACTIVE for shard in await shards_of(splitting, bucket))
     await check_quiet(splitting, bucket, traffic.keys)
@@ -162,18 +163,19 @@ async def test_of_two_splitters_one_wins(cql, fresh, bucket, traffic):
         outcomes = await asyncio.gather(
             *(each.splitter.run(split) for each, split in zip(both, splits, strict=True)), return_exceptions=True
         )
-    assert sorted(map(type, outcomes), key=str) == [LeaseLost, type(None)]
+    assert {*map(type, outcomes)} == {LeaseLost, type(None)}
     await settled(both[0], bucket, traffic)
     assert len(await shards_of(both[0], bucket)) == 2
 
 
 async def test_a_splitter_that_only_seemed_dead_does_no_harm(cql, fresh, bucket, traffic):
     """It goes on behind the back of its successor, who is at every step in turn."""
-    first, second = Splitting(cql, fresh), Splitting(cql, fresh)
+    first, second = Splitting(cql, fresh, FAST._replace(lease_seconds=3600.0)), Splitting(cql, fresh)
     async with traffic:
         split = await first.split_at(bucket)
         await first.splitter.begin(split)
         (note,) = await second.notes.due(1 << 62, 10)
+        second.clock.added_seconds = 1
         taken = await second.splitter.take_over(decode_note(note.body))
         for step in STEPS[:-2]:
             await getattr(second.splitter, step)(taken)
@@ -379,9 +381,9 @@ async def test_a_range_that_grows_is_reported_split_and_after_a_day_its_rows_go(
     assert await splitting.duty.run_once() == 1
     left, right = await shards_of(splitting, bucket)
     assert await splitting.triggers.count() == 0
-    for shard in (left, right):
-        load = await load_of(cql, bucket.bucket_id, shard.shard_id, splitting.clock.now_us())
-        assert load.rows == 65
+    loads = [await load_of(cql, bucket.bucket_id, shard.shard_id, splitting.clock.now_us()) for shard in (left, right)]
+    assert sum(load.rows for load in loads) == 130
+    assert all(50 < load.rows < 80 for load in loads)
     await splitting.later(61)
     assert len(await raw_keys(cql, bucket, bucket.bucket_id)) == 130  # lists that began before may still read them
     await splitting.later(86_400)
@@ -399,7 +401,7 @@ async def test_ranges_that_became_nearly_empty_are_merged(cql, fresh, bucket, pr
     await writer.follow.idle()
     split = await splitting.split_at(bucket)
     await splitting.splitter.run(split)
-    gone = keys[4:]
+    gone = [key for key in keys if key[-1:] not in b"05"]
     writer.noted.clear()
     await asyncio.gather(*(writer.delete(bucket, key) for key in gone))
     await writer.follow.idle()

@@ -8,7 +8,6 @@ from dolmen.gateway.metadata.cassandra.address import parse_address
 from dolmen.gateway.metadata.cassandra.driver import CassandraSession
 from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 
-
 __all__ = ["LOSE_AFTER", "LOSE_BEFORE", "REFUSE", "Between", "Counting", "Losing", "address_of", "make_schema", "session_in"]
 
 

@@ -261,7 +261,7 @@ class Traffic:
             self.violations.append(f"a key twice, or out of order: {found}")
         for key, (count, there) in before.items():
             if there is not None and self.settled[key] == (count, there) and (key in shown) is not there:
-                self.violations.append(f"{key!r} is {'lost' if there else 'a ghost'}")
+                self.violations.append(f"list {self.lists} of {len(found)}: {key!r} is {'lost' if there else 'a ghost'}")
 
 
 async def check_quiet(splitting, bucket, keys):

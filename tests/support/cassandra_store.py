@@ -59,7 +59,7 @@ def worker_url(contact_points: list[str], **options: float) -> str:
     return url_of(contact_points, shared_keyspace(make_schema, WORKER), **options)
 
 
-def store_of(url: str, clock, *, grace_seconds: float = 0.0, on_statement=None) -> CassandraStore:  # noqa: ANN001
+def store_of(url: str, clock, *, grace_seconds: float = 0.0, on_statement=None) -> CassandraStore:
     """Not open yet."""
     return CassandraStore(parse_address(url), clock, garbage_grace_seconds=grace_seconds, on_statement=on_statement)
 

@@ -142,42 +142,53 @@ class _Search:
     def _ended(self, states: set[State], slot: int) -> set[State]:
         """The states in which the step has taken effect, now at the latest; others may have done so before it."""
         after = {state._replace(done=state.done & ~slot) for state in states if state.done & slot}
-        frontier = [state for state in states if not state.done & slot]
+        # With each: whether the last thing was one that may never be, and did not help yet. A second one then helps no more.
+        frontier = [(state, False) for state in states if not state.done & slot]
         looked_at = set(frontier)
         while frontier:
-            state = frontier.pop()
-            for following in self._following(state):
-                if following.done & slot:
-                    after.add(following._replace(done=following.done & ~slot))
-                elif following not in looked_at:
-                    looked_at.add(following)
-                    frontier.append(following)
+            state, idle = frontier.pop()
+            following = self._certain(state)
+            if following is None:
+                continue
+            more = [(after_it, False) for after_it in following]
+            more += [(after_it, after_it.done == state.done) for after_it in self._doubtful(state, idle)]
+            for pair in more:
+                after_it = pair[0]
+                if after_it.done & slot:
+                    after.add(after_it._replace(done=after_it.done & ~slot))
+                elif pair not in looked_at:
+                    looked_at.add(pair)
+                    frontier.append(pair)
             if len(looked_at) + len(after) > STATES_MAX:
                 raise TooConcurrent(f"{len(self.open)} operations overlap on one key: {list(self.open.values())[:8]}")
         return _least(after) if self.kinds else after
 
-    def _following(self, state: State) -> list[State]:
-        """One more write takes effect, and with it every open look that fits then (which can never be wrong)."""
-        made: list[State] = []
+    def _certain(self, state: State) -> list[State] | None:
+        """One more open write takes effect, and with it every open look that fits then (which can never be wrong).
+
+        None: what is there now will be read later.
+        """
         if self.needed_until.get(state.value, 0) > self.now:
-            return made
-        waiting = False
+            return None
+        made = []
         for slot, step in self.open.items():
-            if not state.done & slot:
-                if step.writes is None:
-                    waiting = True
-                elif step.fits(state.value):
-                    overtaken = 0 if step.needs else self.overtaken
-                    made.append(self._looked(step.writes, state.done | slot | overtaken, state.used))
-                else:
-                    waiting = True
-        if waiting:  # what may never be is only ever needed just before something that looks
-            made += [self._looked(writes, state.done, state.used) for writes in self.takers.get(state.value, ())]
-            for kind, (needs, writes) in enumerate(self.kinds):
-                used = state.used[kind]
-                if used < self.available[kind] and writes != state.value and (not needs or state.value == ABSENT):
-                    more = (*state.used[:kind], used + 1, *state.used[kind + 1 :])
-                    made.append(self._looked(writes, state.done, more))
+            if step.writes is not None and not state.done & slot and step.fits(state.value):
+                overtaken = 0 if step.needs else self.overtaken
+                made.append(self._looked(step.writes, state.done | slot | overtaken, state.used))
+        return made
+
+    def _doubtful(self, state: State, idle: bool) -> list[State]:
+        """One that may never be takes effect: it is only ever needed just before something that looks and does not fit yet."""
+        if not any(step.needs and not state.done & slot and not step.fits(state.value) for slot, step in self.open.items()):
+            return []
+        made = [self._looked(writes, state.done, state.used) for writes in self.takers.get(state.value, ())]
+        for kind, (needs, writes) in enumerate(self.kinds):
+            used = state.used[kind]
+            if used == self.available[kind] or writes == state.value:
+                continue
+            if (needs and state.value == ABSENT) or not (needs or idle):
+                more = (*state.used[:kind], used + 1, *state.used[kind + 1 :])
+                made.append(self._looked(writes, state.done, more))
         return made
 
     def _looked(self, value: str, done: int, used: tuple[int, ...]) -> State:

@@ -1,20 +1,14 @@
 """A bucket in real Cassandra tables: a test puts list rows, intents and range map into any state, and knows what lists must say."""
 
-import contextlib
 import secrets
 from typing import NamedTuple
 
 import msgspec
-from cassandra_keyspaces import cql_session
 
 from dolmen.core.clock import SystemClock
 from dolmen.core.layout import ObjectLayout
-from dolmen.gateway.metadata.cassandra.address import parse_address
 from dolmen.gateway.metadata.cassandra.cql import Bound, Kind, Statement
-from dolmen.gateway.metadata.cassandra.dialect import DIALECTS
-from dolmen.gateway.metadata.cassandra.driver import CassandraSession
 from dolmen.gateway.metadata.cassandra.listing import Listing
-from dolmen.gateway.metadata.cassandra.migrations import MIGRATIONS
 from dolmen.gateway.metadata.cassandra.scan import Scanner
 from dolmen.gateway.metadata.cassandra.shards import MERGING, SPLITTING, Shard, ShardMap
 from dolmen.gateway.metadata.cassandra.truth import Truth, Update, new_op
@@ -22,7 +16,6 @@ from dolmen.gateway.metadata.decide import current_of, decide_delete, decide_del
 from dolmen.gateway.metadata.records import Attributes, ListRow, NewVersion, Versioning
 from dolmen.gateway.metadata.rows import list_row, slot_of
 
-TABLES = ("bucket_shards", "objects", "listing", "listing_versions", "listing_intents")
 OWNER = "123456789012"
 
 _MAP_ROW = Statement(
@@ -56,16 +49,6 @@ _COPY_VERSION = Statement(
     "INSERT INTO listing_versions (bucket_id, shard_id, sub, key, seq, summary) VALUES (?, ?, ?, ?, ?, ?) USING TIMESTAMP ?",
     Kind.WRITE,
 )
-
-
-def make_listing_tables(contact_points, keyspace):
-    """Only what lists need: each table takes about a second."""
-    dialect = DIALECTS["cassandra"]
-    with cql_session(contact_points) as session:
-        session.set_keyspace(keyspace)
-        for statement in MIGRATIONS[0].statements:
-            if any(statement.startswith(f"CREATE TABLE IF NOT EXISTS {table} ") for table in TABLES):
-                session.execute(statement.format(**dialect.table_options))
 
 
 class CountingCql:
@@ -112,17 +95,6 @@ class HeldCql:
             await self._cql.run(bound[0].statement, *bound[0].values)
         else:
             await self._cql.batch(bound)
-
-
-@contextlib.asynccontextmanager
-async def connected(contact_points, keyspace):
-    """A counting session."""
-    session = CassandraSession(parse_address(f"cassandra://{','.join(contact_points)}/{keyspace}?replication_min=1"))
-    await session.connect()
-    try:
-        yield CountingCql(session)
-    finally:
-        await session.close()
 
 
 class Pending(NamedTuple):

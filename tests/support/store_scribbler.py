@@ -30,8 +30,9 @@ NO = WriteCondition()
 class Scribbler:
     """``write(n)`` makes n changes; refusals of the store are part of life."""
 
-    def __init__(self, store, seed):
+    def __init__(self, store, seed, prefix=""):
         self.store = store
+        self.prefix = prefix  # of names of buckets and spaces
         self.random = random.Random(seed)
         self.uploads = []
         self.epoch = 0
@@ -45,7 +46,7 @@ class Scribbler:
                 continue
 
     async def bucket(self):
-        name = self.random.choice(NAMES)
+        name = self.prefix + self.random.choice(NAMES)
         found = await self.store.get_bucket(name)
         if found is None:
             versioning = self.random.choice(list(Versioning))
@@ -157,7 +158,7 @@ class Scribbler:
             await self.store.abort_upload(self.random.choice(self.uploads[-3:]))
 
     async def do_document(self):
-        space = self.random.choice(["account/1", "keys"])
+        space = self.prefix + self.random.choice(["account/1", "keys"])
         raw = self.random.choice([b"1", b"22", None])
         change = DocumentChange(kind=self.random.choice("kl"), name=self.random.choice("abc"), raw=raw)
         await self.store.write_documents(space, [change])
@@ -180,7 +181,7 @@ class Scribbler:
         await self.put()
         await self.store.add_garbage(layout_of())
         await self.store.add_repairs([RepairRow(1, self.random.randbytes(16), (2, 5))])
-        await self.store.write_documents("keys", [DocumentChange(kind="k", name="one", raw=b"1")])
+        await self.store.write_documents(f"{self.prefix}keys", [DocumentChange(kind="k", name="one", raw=b"1")])
         await self.do_map()
         self.uploads.clear()
         await self.do_upload()

@@ -74,9 +74,8 @@ def small_histories(draw):
         if condition == "absent" and not is_conditional_put:
             outcomes = ["ok", "unknown"]
         value = f"v{number}" if kind == "put" else None
-        operations.append(
-            op(kind, begun, ended, value, draw(st.sampled_from(outcomes)), if_match=if_match, if_absent=is_conditional_put, client=number)
-        )
+        outcome = draw(st.sampled_from(outcomes))
+        operations.append(Operation(number, kind, KEY, begun, ended, outcome, value, if_match, is_conditional_put))
     return operations
 
 

@@ -17,7 +17,7 @@ from dolmen.gateway.metadata.store import MetadataUnavailable
 
 def silent(breaker, now, times=TIMEOUTS_TO_OPEN):
     for _ in range(times):
-        breaker.timed_out(now)
+        breaker.timed_out(now - 3.0, now)
 
 
 def test_the_breaker_opens_after_time_outs_in_a_row():
@@ -25,7 +25,7 @@ def test_the_breaker_opens_after_time_outs_in_a_row():
     silent(breaker, 5.0, TIMEOUTS_TO_OPEN - 1)
     assert not breaker.is_open
     assert breaker.allows(5.0)
-    breaker.timed_out(5.0)
+    silent(breaker, 5.0, 1)
     assert breaker.is_open
     assert not breaker.allows(5.0)
 
@@ -33,15 +33,25 @@ def test_the_breaker_opens_after_time_outs_in_a_row():
 def test_an_answer_in_between_begins_the_row_again():
     breaker = Breaker()
     silent(breaker, 5.0, TIMEOUTS_TO_OPEN - 1)
-    breaker.answered()
-    silent(breaker, 5.0, TIMEOUTS_TO_OPEN - 1)
+    breaker.answered(5.0)
+    silent(breaker, 9.0, TIMEOUTS_TO_OPEN - 1)
     assert not breaker.is_open
+
+
+def test_many_statements_that_hang_in_one_node_while_others_are_answered_are_no_silence():
+    breaker = Breaker()
+    breaker.answered(4.0)
+    for _ in range(10 * TIMEOUTS_TO_OPEN):
+        breaker.timed_out(4.0, 7.0)
+    assert not breaker.is_open
+    silent(breaker, 7.5)  # those that began after the last answer
+    assert breaker.is_open
 
 
 def test_time_outs_that_are_far_apart_are_no_row():
     breaker = Breaker()
     for number in range(10 * TIMEOUTS_TO_OPEN):
-        breaker.timed_out(number * WINDOW_SECONDS / 4)
+        silent(breaker, number * WINDOW_SECONDS / 4, 1)
     assert not breaker.is_open
 
 
@@ -58,10 +68,10 @@ def test_an_open_breaker_lets_one_statement_a_second_through():
 def test_the_first_answer_closes_the_breaker():
     breaker = Breaker()
     silent(breaker, 100.0)
-    breaker.answered()
+    breaker.answered(100.5)
     assert not breaker.is_open
-    assert all(breaker.allows(100.0) for _ in range(10))
-    breaker.timed_out(100.0)
+    assert all(breaker.allows(100.5) for _ in range(10))
+    silent(breaker, 104.0, 1)
     assert not breaker.is_open
 
 

@@ -17,7 +17,7 @@ def facts(**changes):
     known = {
         "datacenters": frozenset({"dc1", "dc2"}),
         "replication": {"class": "org.apache.cassandra.locator.NetworkTopologyStrategy", "dc1": "3", "dc2": "3"},
-        "settings": {node: GOOD_SETTINGS for node in "abc"},
+        "settings": dict.fromkeys("abc", GOOD_SETTINGS),
         "skews": {"a": 0.0, "b": -0.2, "c": 0.4},
         "migrations": {"1": "x", "2": "y", "3": "z"},
     }

@@ -74,7 +74,8 @@ def spoil(tmp_path):
 
 def test_a_healthy_store_is_clean(metadata, place):
     code, out, err = metadata("check", "--metadata", place)
-    assert (code, out.splitlines()) == (0, ["schema 2, this program's is 2", "2 buckets, 6 comparisons of keys with lists, 0 wrong"])
+    assert code == 0
+    assert out.splitlines() == ["schema 2, this program's is 2", "2 buckets, 6 comparisons of keys with lists, 0 wrong"]
     assert err == "looking for damage of the file\n"
     code, out, _ = metadata("check", "second", "--metadata", place, "--output", "json")
     found = json.loads(out)
@@ -160,7 +161,8 @@ def test_a_store_is_copied_while_it_changes(metadata, place, tmp_path):
     assert (code, out.strip().endswith("0 different")) == (0, True)
     assert on(tmp_path / "m", everything) == on(tmp_path / "new", everything)
     assert metadata("copy", *pair, "--end")[0] == 0
-    assert "transfer" not in " ".join(row[0] for row in apsw.Connection(str(tmp_path / "m")).execute("SELECT name FROM sqlite_schema"))
+    names = apsw.Connection(str(tmp_path / "m")).execute("SELECT name FROM sqlite_schema").fetchall()
+    assert not any("transfer" in name for (name,) in names)
 
 
 def test_export_and_import(metadata, place, tmp_path):

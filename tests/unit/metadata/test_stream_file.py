@@ -9,7 +9,7 @@ from store_scribbler import Scribbler, everything
 from dolmen.gateway.metadata.embedded.tool import ToolFile
 from dolmen.gateway.metadata.records import Document
 from dolmen.gateway.metadata.stream_file import BadStreamFile, Header, StreamWriter, check_stream, read_stream
-from dolmen.gateway.metadata.transfer import DocumentItem, Position, SpaceItem, place_of, kind_of, walk
+from dolmen.gateway.metadata.transfer import DocumentItem, Position, SpaceItem, kind_of, place_of, walk
 
 SEED = random.randrange(1 << 32)
 ITEMS = [
@@ -100,7 +100,7 @@ def frames_of(whole):
 @pytest.mark.parametrize("content", [b"", b"DOLMENMD", b"DOLMENMD\0\2", b"SQLite format 3\0"])
 def test_other_files_are_told_apart(tmp_path, content):
     (tmp_path / "f").write_bytes(content)
-    with pytest.raises(BadStreamFile, match="no file of|format 2|format 0|cut off"):
+    with pytest.raises(BadStreamFile, match=r"no file of|format 2|format 0|cut off"):
         check_stream(tmp_path / "f")
 
 

@@ -5,19 +5,23 @@ It decides only about what has not been sent yet, so that what it refuses has ce
 
 from __future__ import annotations
 
-TIMEOUTS_TO_OPEN = 16  # in a row: one paused node of three makes answers in between, a lost quorum makes none
-WINDOW_SECONDS = 10.0  # time-outs further apart are no sign: a quiet process may meet one in an hour
+TIMEOUTS_TO_OPEN = 16  # in a row; fewer are no crowd
+WINDOW_SECONDS = 10.0  # time-outs further apart are no row: a quiet process may meet one in an hour
 PROBE_SECONDS = 1.0  # one statement a second is let through: recovery is seen within a second or two
 
 
 class Breaker:
-    """Counts time-outs that follow each other without any answer. Times are monotonic seconds that the caller hands in."""
+    """Counts time-outs of statements during whose whole time nobody was answered. Times are monotonic seconds, handed in.
 
-    __slots__ = ("_count", "_first", "_probe_at")
+    One paused node lets many statements time out at the same moment, while others are answered: that is no silence.
+    """
+
+    __slots__ = ("_answered_at", "_count", "_first", "_probe_at")
 
     def __init__(self) -> None:
         self._count = 0
         self._first = 0.0  # when the present row of time-outs began
+        self._answered_at = float("-inf")
         self._probe_at: float | None = None  # None: closed
 
     @property
@@ -34,13 +38,16 @@ class Breaker:
         self._probe_at = now + PROBE_SECONDS
         return True
 
-    def answered(self) -> None:
-        """The cluster answered a statement, whatever it said: closed from now on."""
+    def answered(self, now: float) -> None:
+        """The cluster answered a statement: closed from now on."""
+        self._answered_at = now
         self._count = 0
         self._probe_at = None
 
-    def timed_out(self, now: float) -> None:
-        """A statement was not answered in time."""
+    def timed_out(self, began: float, now: float) -> None:
+        """A statement that was sent at ``began`` was not answered in time."""
+        if self._answered_at >= began:
+            return
         if self._count == 0 or now - self._first > WINDOW_SECONDS:
             self._count = 0
             self._first = now

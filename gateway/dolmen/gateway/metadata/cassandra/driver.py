@@ -50,10 +50,13 @@ class _Reply(NamedTuple):
 class _Call:
     """One statement in flight. Its callbacks run in threads of the driver, perhaps twice when it was speculated."""
 
-    __slots__ = ("began", "kind", "over", "put", "response", "waiter")
+    __slots__ = ("began", "counts", "kind", "over", "put", "response", "waiter")
 
-    def __init__(self, kind: Kind, waiter: asyncio.Future[tuple[Any, bytes | None]], put: Callable[[_Reply], None]) -> None:
+    def __init__(
+        self, kind: Kind, waiter: asyncio.Future[tuple[Any, bytes | None]], put: Callable[[_Reply], None], counts: bool
+    ) -> None:
         self.kind = kind
+        self.counts = counts  # for the breaker: one node that tells about itself proves no quorum
         self.waiter = waiter
         self.put = put
         self.began = time.monotonic()
@@ -200,15 +203,15 @@ class CassandraSession:
         execute, profile = self._link.session.execute_async, self._link.profiles[kind]
         return await self._dispatch(kind, lambda: execute(query, execution_profile=profile, paging_state=paging_state))
 
-    async def _dispatch(self, kind: Kind, send: Callable[[], Any]) -> tuple[Any, bytes | None]:
+    async def _dispatch(self, kind: Kind, send: Callable[[], Any], *, counts: bool = True) -> tuple[Any, bytes | None]:
         assert self._replies is not None, "connect() comes first"
-        if not self._breaker.allows(time.monotonic()):
+        if counts and not self._breaker.allows(time.monotonic()):
             metrics.UNAVAILABLE[kind].inc()
             raise MetadataUnavailable(SILENT)
         if not self._gate.try_enter():
             await self._gate.enter()
         waiter: asyncio.Future[tuple[Any, bytes | None]] = asyncio.get_running_loop().create_future()
-        call = _Call(kind, waiter, self._replies.put)
+        call = _Call(kind, waiter, self._replies.put, counts)
         metrics.SENT[kind].inc()
         metrics.IN_FLIGHT.inc()
         if self._on_statement is not None:
@@ -231,13 +234,15 @@ class CassandraSession:
         self._finish(call)
         error = reply.error
         if error is None:
-            self._breaker.answered()
+            if call.counts:
+                self._breaker.answered(time.monotonic())
             if len(call.response.attempted_hosts) > 1:
                 self._link.overtaken(call.response)
             if not call.waiter.done():
                 call.waiter.set_result((reply.result, reply.paging_state))
             return
-        self._judge(error)
+        if call.counts:
+            self._judge(error, call.began)
         if is_silence(error):
             self._link.silent(call.response)
         translated = translate(call.kind, error, was_sent=bool(call.response.attempted_hosts))
@@ -246,11 +251,11 @@ class CassandraSession:
         if not call.waiter.done():
             call.waiter.set_exception(translated)
 
-    def _judge(self, error: BaseException) -> None:
+    def _judge(self, error: BaseException, began: float) -> None:
         if is_timeout(error):
-            self._breaker.timed_out(time.monotonic())
+            self._breaker.timed_out(began, time.monotonic())
         elif is_answer(error):
-            self._breaker.answered()
+            self._breaker.answered(time.monotonic())
 
     def _finish(self, call: _Call) -> None:
         call.over = True
@@ -286,7 +291,7 @@ class CassandraSession:
         execute, chosen = self._link.session.execute_async, self._link.profiles[profile]
         host = None if node is None else self._link.host(node)
         query = SimpleStatement(text, is_idempotent=kind is Kind.READ)
-        return await self._dispatch(kind, lambda: execute(query, execution_profile=chosen, host=host))
+        return await self._dispatch(kind, lambda: execute(query, execution_profile=chosen, host=host), counts=False)
 
 
 def _count_failure(kind: Kind, error: DolmenError) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,9 +28,9 @@ def qualified(text: str, keyspace: str) -> str:
 
 
 class Preparer:
-    """The driver's prepared statements by their text. ``judge`` hears every error of preparing."""
+    """The driver's prepared statements by their text. ``judge`` hears every error of preparing, and when it began."""
 
-    def __init__(self, link: Link, keyspace: str, judge: Callable[[BaseException], None]) -> None:
+    def __init__(self, link: Link, keyspace: str, judge: Callable[[BaseException, float], None]) -> None:
         self._link = link
         self._keyspace = keyspace
         self._judge = judge
@@ -71,10 +72,11 @@ class Preparer:
     async def _prepare_now(self, statement: Statement) -> Any:  # noqa: ANN401
         session = self._link.session
         text = qualified(statement.text, self._keyspace)
+        began = time.monotonic()
         try:
             made = await self._ask(session, text)
         except Exception as error:
-            self._judge(error)
+            self._judge(error, began)
             raise translate_preparing(error) from error
         prepared = PreparedStatement.from_message(
             made.query_id,

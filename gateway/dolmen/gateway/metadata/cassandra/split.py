@@ -95,6 +95,11 @@ class SplitNote(msgspec.Struct, frozen=True, array_like=True):
         return Reshape(sources, self.child_a, self.child_fanout, self.split_key, self.child_b)
 
 
+def born_us(child_id: bytes) -> int:
+    """When a child was made: its id begins with the time at which its split is looked at first."""
+    return int.from_bytes(child_id[:8], "big") - int(LOOK_SECONDS * 1_000_000)
+
+
 decode_note = msgspec.msgpack.Decoder(SplitNote).decode
 encode_note = msgspec.msgpack.Encoder().encode
 
@@ -177,7 +182,7 @@ class Splitter:
             reshape.child_b,
         )
         due_us = int.from_bytes(reshape.child_a[:8], "big")
-        await self._queue.add(reshape.child_a, due_us, encode_note(note), due_us - int(LOOK_SECONDS * 1_000_000))
+        await self._queue.add(reshape.child_a, due_us, encode_note(note), born_us(reshape.child_a))
         split.reshape = await self.rows.begin(split.bucket_id, reshape)
         split.renewed_seconds = self._clock.monotonic_seconds()
         self._map.forget(split.bucket_id)

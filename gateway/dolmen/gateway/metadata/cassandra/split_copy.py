@@ -173,19 +173,20 @@ class RowCopier:
                 keys = sorted({row.key for row in rows} | {key for key in (first, second) if key is not None})[:2]
                 first, second = keys[0], keys[1] if len(keys) > 1 else None
                 # Within a short shard the middle of a page is nearer.
-                half = len(rows) // 2
-                marks[-1] = (rows[0].key, half)
-                marks.append((rows[half].key, len(rows) - half))
+                middle = len(rows) // 2
+                marks[-1] = (rows[0].key, middle)
+                marks.append((rows[middle].key, len(rows) - middle))
                 await pace.spend(len(rows))
         if second is None:
             return None
         marks.sort()
-        left, before = sum(count for _, count in marks) / 2, 0
+        half, before = sum(count for _, count in marks) / 2, 0
+        best, distance = second, half
         for key, count in marks:
-            if before >= left:
-                return max(key, second)
+            if abs(before - half) < distance:
+                best, distance = key, abs(before - half)
             before += count
-        return max(marks[-1][0], second)
+        return max(best, second)
 
     async def copy(self, bucket_id: bytes, reshape: Reshape, alive: Alive) -> int:
         """Every row of the sources, with its write time, into the children; how many. Again is the same."""

@@ -33,12 +33,12 @@ from dolmen.gateway.metadata.cassandra.load import (
 from dolmen.gateway.metadata.cassandra.queues import Entry, TimeQueue
 from dolmen.gateway.metadata.cassandra.shards import Shard
 from dolmen.gateway.metadata.cassandra.split import (
-    LOOK_SECONDS,
     BucketGoing,
     LeaseLost,
     Split,
     SplitNote,
     Splitter,
+    born_us,
     decode_note,
     encode_note,
 )
@@ -53,6 +53,7 @@ TRIGGER_AGAIN_SECONDS = 30.0  # a range whose split failed
 YOUNG_SECONDS = 3600.0  # so long a new range is not taken for quiet: not every process has told of it yet
 NOTES_AT_ONCE = 64  # of one run
 SPLITS_AT_ONCE = 2  # of one run, one after the other: each may take a minute
+_CLOCKS_US = 60_000_000  # clocks differ less
 
 _Work = Callable[[Entry], Awaitable["float | None"]]
 
@@ -179,9 +180,9 @@ class SplitDuty:
             load = await load_of(self._cql, trigger.bucket_id, row.shard_id, now_us)
             if load is not None:
                 loads[row.shard_id] = load
-        # Ids of children begin with a time shortly after they were made; bucket ids, which first shards have, with chance.
-        born_us = range(now_us - self._young_us, now_us + 2 * int(LOOK_SECONDS * 1_000_000))
-        young = {row.shard_id for row, _ in around if int.from_bytes(row.shard_id[:8], "big") in born_us}
+        # Ids of buckets, which first shards have, are no times: they hardly ever look like one.
+        lately = range(now_us - self._young_us, now_us + _CLOCKS_US)
+        young = {row.shard_id for row, _ in around if born_us(row.shard_id) in lately}
         rows = [row for row, _ in around]
         for action in plan(loads, [_shard(row, hi) for row, hi in around], self._limits, young):
             at = next(at for at, row in enumerate(rows) if row.lo == action.lo)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Iterable
 from typing import Any, TypeVar
 
-AT_ONCE = 64  # works in flight: more would only wait in the driver
+AT_ONCE = 32  # works in flight: a small cluster is busy with them, and still answers others within their time
 
 T = TypeVar("T")
 

@@ -17,6 +17,8 @@ from dolmen.gateway.metadata.cassandra.preflight import read_migrations
 from dolmen.gateway.metadata.cassandra.transfer import CassandraTransfer
 from dolmen.gateway.metadata.store import MetadataUnavailable
 
+PATIENCE_SECONDS = 300.0  # of every call: what runs for hours does not end because nodes were restarted
+
 
 @asynccontextmanager
 async def connected(address: CassandraAddress, clock: Clock) -> AsyncIterator[CassandraSession]:
@@ -38,7 +40,7 @@ async def opened_tool(address: CassandraAddress, clock: Clock) -> AsyncIterator[
         found = await _version(session, address)
         if found != SCHEMA_VERSION:
             raise ConfigError(f"the schema has version {found}, not {SCHEMA_VERSION}: run `dolmen metadata migrate`")
-        tool = CassandraTransfer(session, address, clock)
+        tool = CassandraTransfer(session, address, clock, patience_seconds=PATIENCE_SECONDS)
         try:
             yield tool
         finally:

@@ -7,10 +7,12 @@ condition no longer holds. It costs a cluster about three times the work of plai
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, Row, Statement
+from dolmen.gateway.metadata.cassandra.fresh_ranges import FreshRanges
 from dolmen.gateway.metadata.cassandra.notes import NoteBook
 from dolmen.gateway.metadata.cassandra.parts import Parts
 from dolmen.gateway.metadata.cassandra.pauses import pauses
@@ -37,6 +39,13 @@ _NEVER = Head(None, None, None, b"", None, (), ())
 Key = tuple[bytes, bytes]  # bucket id, key
 
 
+class KeyPage(NamedTuple):
+    """Some keys, and how to go on; ``after`` None: this was the last page."""
+
+    keys: list[Key]
+    after: bytes | None
+
+
 class _State(NamedTuple):
     """A key as it is before a change."""
 
@@ -53,6 +62,7 @@ class VersionItems:
         self._parts = parts
         self._bucket_ids = bucket_ids
         self._buckets: frozenset[bytes] | None = None  # as they were when the walk began
+        self._ranges = FreshRanges(cql, parts.shard_map, parts.stamps, secrets.randbits(62) + 1)
         self._book = NoteBook(parts.garbage, parts.events, parts.repairs, parts.clock)
 
     # ---- reading -------------------------------------------------------------------------------------------------
@@ -94,26 +104,26 @@ class VersionItems:
     async def slots(self, bucket_id: bytes, key: bytes) -> list[int]:
         return list((await self._state(bucket_id, key)).seqs)
 
-    async def changed_keys(self, since_us: int) -> AsyncIterator[list[Key]]:
+    async def changed_keys(self, since_us: int, after: bytes) -> KeyPage:
         """Keys whose heads were moved since. What their last changes noted is in the queues afterwards."""
-        after: bytes | None = b""
-        while after is not None:
-            page = await _HEADS.page(self._cql, after, CHANGED_PAGE_KEYS)
-            after = page.after
-            changed = [row for row in page.rows if row[3] is not None and row[3] >= since_us]
-            # Its writer does so itself, unless it died.
-            await together(self._book.copy_found(row[4] or b"") for row in changed)
-            if changed:
-                yield [(row[1], row[2]) for row in changed]
+        page = await _HEADS.page(self._cql, after, CHANGED_PAGE_KEYS)
+        changed = [row for row in page.rows if row[3] is not None and row[3] >= since_us]
+        # Its writer does so itself, unless it died.
+        await together(self._book.copy_found(row[4] or b"") for row in changed)
+        return KeyPage([(row[1], row[2]) for row in changed], page.after)
 
     # ---- changing ------------------------------------------------------------------------------------------------
 
     async def load(self, items: Sequence[Item]) -> None:
-        groups: dict[Key, list[VersionRecord]] = {}
+        buckets: dict[bytes, dict[bytes, list[VersionRecord]]] = {}
         for item in items:
             assert isinstance(item, VersionItem)
-            groups.setdefault((item.bucket_id, item.record.key), []).append(item.record)
-        await together(self._load_key(*where, records) for where, records in groups.items())
+            buckets.setdefault(item.bucket_id, {}).setdefault(item.record.key, []).append(item.record)
+        for bucket_id, keys in buckets.items():
+            await self._ranges.begin(bucket_id, min(keys))
+            await together(self._load_key(bucket_id, key, records) for key, records in keys.items())
+            rows = sum(len(records) + (slot_of(records[0]) != NULL_SLOT) for records in keys.values())
+            await self._ranges.note(bucket_id, rows, sum(map(len, keys)) // len(keys))
 
     async def forget(self, places: Sequence[Place]) -> None:
         groups: dict[Key, list[int]] = {}

@@ -101,8 +101,19 @@ class Uploads:
         return msgspec.structs.replace(found.upload, completed=found.completed)
 
     async def put_part(self, upload: UploadRecord, part: PartRecord, repairs: Sequence[RepairRow] = ()) -> None:
-        if repairs:  # before: a row too many only makes the repairer look
-            await self._repairs.add(repairs)
+        if not repairs:
+            await self._put_part(upload, part)
+            return
+        with nothing_happened():
+            await self._repairs.add(repairs)  # before: a row too many only makes the repairer look
+        try:
+            await self._put_part(upload, part)
+        except NoSuchUpload:
+            with suppress(DolmenError):
+                await self._repairs.finish(repairs)
+            raise
+
+    async def _put_part(self, upload: UploadRecord, part: PartRecord) -> None:
         rev = new_rev()
         unknown = False
         for pause_seconds in self._tries():

@@ -20,7 +20,7 @@ from dolmen.gateway.metadata.command.results import (
     Migrated,
     Result,
 )
-from dolmen.gateway.metadata.command.stores import check_file, is_file, opened, opened_file, path_of, peer_of
+from dolmen.gateway.metadata.command.stores import check_file, is_file, opened, opened_file, opened_unused, path_of, peer_of
 from dolmen.gateway.metadata.comparing import Compared, compare
 from dolmen.gateway.metadata.copying import Copied, Copy, held_kind
 from dolmen.gateway.metadata.embedded.database import SCHEMA_VERSION, prepare
@@ -109,7 +109,7 @@ async def copy(arguments: argparse.Namespace, clock: Clock, progress: Progress) 
         async with opened(source, clock) as first, opened(target, clock) as second:
             return await compare(first, second, show, walk_first=is_file(target))
     if is_file(source):
-        async with opened_file(source, clock) as keeper, opened(target, clock, exists=False) as other:
+        async with opened_file(source, clock) as keeper, opened_unused(target, clock) as other:
             return await Copy(keeper, peer_of(target), clock, show).from_file(other, final=arguments.final)
     from dolmen.gateway.metadata.cassandra.tool import opened_tool  # noqa: PLC0415 - as in ``opened``
 
@@ -167,7 +167,7 @@ async def import_file(text: str, path: Path, clock: Clock, progress: Progress, *
     progress.show("reading the file")
     counts = await asyncio.to_thread(check_stream, path)
     total, loaded = sum(counts.values()), 0
-    async with opened(text, clock, exists=False) as store:
+    async with opened_unused(text, clock) as store:
         held = None if over else await held_kind(store)
         if held is not None:
             raise ConfigError(f"the store is not empty, it holds a {held.name.lower()}; --over goes on with an import of this file")

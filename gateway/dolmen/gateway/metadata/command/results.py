@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from dolmen.gateway.metadata.comparing import Compared
 from dolmen.gateway.metadata.copying import Copied
 from dolmen.gateway.metadata.listcheck import ListsChecked
+
+SHOWN = 20  # differences in a text; JSON has more
 
 
 class Migrated(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,10 +119,8 @@ def _lists(result: ListsChecked) -> list[str]:
     lines = [f"{result.buckets:,} buckets, {result.keys:,} comparisons of keys with lists, {result.wrong:,} wrong"]
     if result.healed:
         lines[0] += f", {result.healed:,} made anew"
-    lines += [f"{one.bucket}/{one.key}: {one.what}" for one in result.told]
-    if result.wrong > len(result.told):
-        lines.append(f"... and {result.wrong - len(result.told):,} more")
-    return lines
+    some = result.told[:SHOWN]
+    return [*lines, *(f"{one.bucket}/{one.key}: {one.what}" for one in some), *_more(result.wrong, some)]
 
 
 def _copied(result: Copied) -> list[str]:
@@ -132,7 +134,9 @@ def _copied(result: Copied) -> list[str]:
 
 def _compared(result: Compared) -> list[str]:
     lines = [f"{items_text(result.items)} compared, {result.different:,} different"]
-    lines += [f"{one.kind} {' '.join(map(str, one.place))}: {one.what}" for one in result.told]
-    if result.different > len(result.told):
-        lines.append(f"... and {result.different - len(result.told):,} more")
-    return lines
+    some = result.told[:SHOWN]
+    return [*lines, *(f"{one.kind} {' '.join(map(str, one.place))}: {one.what}" for one in some), *_more(result.different, some)]
+
+
+def _more(count: int, shown: Sequence[object]) -> list[str]:
+    return [f"... and {count - len(shown):,} more"] if count > len(shown) else []

@@ -55,15 +55,29 @@ def check_file(text: str, *, exists: bool) -> None:
 
 
 @asynccontextmanager
-async def opened(text: str, clock: Clock, *, exists: bool = True) -> AsyncIterator[ToolStore]:
-    """The store, open. ``exists``: a file must be there. Raises ``ConfigError``, ``MetadataUnavailable``."""
+async def opened(text: str, clock: Clock) -> AsyncIterator[ToolStore]:
+    """The store, open; a file must be there. Raises ``ConfigError``, ``MetadataUnavailable``."""
     if is_file(text):
-        async with opened_file(text, clock, exists=exists) as file:
+        async with opened_file(text, clock) as file:
             yield file
         return
     from dolmen.gateway.metadata.cassandra.tool import opened_tool  # noqa: PLC0415 - its driver takes a second to load
 
     async with opened_tool(parse_address(text), clock) as tool:
+        yield tool
+
+
+@asynccontextmanager
+async def opened_unused(text: str, clock: Clock) -> AsyncIterator[ToolStore]:
+    """A store that is to be loaded; a file is made if need be. Raises ``ConfigError`` when processes use a cluster's store."""
+    if is_file(text):
+        async with opened_file(text, clock, exists=False) as file:
+            yield file
+        return
+    from dolmen.gateway.metadata.cassandra.tool import opened_tool  # noqa: PLC0415 - as in ``opened``
+
+    async with opened_tool(parse_address(text), clock) as tool:
+        await tool.require_unused()
         yield tool
 
 
