@@ -15,7 +15,7 @@ RECORD := .cache/s3-results
 # What the campaign does more of than the test suite; the code is the same.
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
-.PHONY: help install run test cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign \
+.PHONY: help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign \
 	bench generate compatibility lock clean
 
 help:  ## what there is
@@ -60,6 +60,9 @@ clients: $(DEVELOP)
 
 clients-all: clients  ## install every S3 client of the matrix, those of make test-clients too
 	@$(VENV_DIR)/bin/python scripts/install_clients.py --slow
+
+test-cassandra: $(DEVELOP) $(TOOLS) cassandra-tools  ## the tests of S3 on stores with their metadata in Cassandra
+	DOLMEN_TEST_METADATA=cassandra $(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q tests/s3 $(ARGS)
 
 test-clients: $(DEVELOP) clients-all  ## the clients whose installation takes minutes, doing their real jobs
 	$(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q -m slow_clients $(ARGS)

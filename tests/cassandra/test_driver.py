@@ -219,7 +219,7 @@ async def test_the_preflight_tells_about_a_node_for_tests(make_address, session)
 async def test_files_that_cannot_be_used_are_told_at_once(make_address, tmp_path):
     for name in ("credentials_file", "tls_ca_file"):
         session = CassandraSession(make_address(**{name: tmp_path / "nothing"}))
-        with pytest.raises(ConfigError, match="nothing|TLS files"):
+        with pytest.raises(ConfigError, match=r"nothing|TLS files"):
             await session.connect()
         await session.close()
 

@@ -8,6 +8,7 @@ import asyncio
 import collections
 import contextlib
 import itertools
+import statistics
 import time
 
 import pytest
@@ -39,7 +40,8 @@ OUT_OF_ROTATION_SECONDS = 4.0
 DEADLINE_SECONDS = driver_settings.REQUEST_SECONDS + 1.0  # of any call, and what a busy machine takes to say so
 BACK_SECONDS = 10.0  # to be as before, once a node runs again
 PARTS = itertools.count(1)  # of the cluster of this module: nobody uses one twice
-SLOW_SECONDS = 1.5  # no time-out, but what a busy machine may take for an answer
+TIMEOUT_SECONDS = 2.5  # a call that took so long waited for a node that is silent, and not for a busy machine
+TIMES_SLOWER = 3.0  # two nodes of three, on a machine that others use too
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +82,10 @@ class Call:
         return self.ended - self.begun
 
 
+def median(calls):
+    return statistics.median(call.seconds for call in calls)
+
+
 class Callers:
     """Callers of each kind, one call after the other; ``calls`` holds what they met."""
 
@@ -92,6 +98,7 @@ class Callers:
         self._tasks = [asyncio.create_task(self._caller(kind, one, work)) for kind, work in kinds for one in range(CALLERS)]
         await asyncio.sleep(WARM_SECONDS)
         assert self.errors() == []
+        self.usual_seconds = median(self.calls)
         self.calls.clear()
         return self
 
@@ -153,9 +160,10 @@ async def test_a_paused_node_costs_a_caller_one_time_out_at_most_and_then_latenc
             # Reads and writes may be sent to a second node; conditional changes may not, and their outcome is unknown.
             assert {call.kind for call in errors} <= {"cas"}, told(errors)
             assert {type(call.error) for call in errors} <= {MetadataUnknown}
-            late = [call for call in callers.calls if call.ended > since + OUT_OF_ROTATION_SECONDS + 0.5]
+            late = [call for call in callers.calls if call.begun > since + OUT_OF_ROTATION_SECONDS]
             assert len(late) > 3 * CALLERS
-            assert [call.seconds for call in late if call.seconds > SLOW_SECONDS] == []
+            assert max(call.seconds for call in late) < TIMEOUT_SECONDS
+            assert median(late) < TIMES_SLOWER * callers.usual_seconds + 0.1
         since = time.monotonic()
         await until(lambda: all(each.is_up for each in session.nodes()), BACK_SECONDS)
         await asyncio.sleep(2.0)
@@ -199,7 +207,7 @@ async def test_without_a_quorum_every_call_ends_in_time_and_all_is_well_again_wi
         since = time.monotonic()
         await until(lambda: session.ready() != [SILENT], BACK_SECONDS)
         kinds = {"read", "write", "cas"}
-        await until(lambda: {call.kind for call in callers.calls if call.begun > since and call.error is None} == kinds, BACK_SECONDS)
+        await until(lambda: {call.kind for call in callers.calls if call.begun > since and not call.error} == kinds, BACK_SECONDS)
         await until(lambda: all(node.is_up for node in session.nodes()), BACK_SECONDS)
         since = time.monotonic()
         await asyncio.sleep(3.0)
@@ -266,7 +274,8 @@ async def test_copies_are_asked_themselves(cluster, cassandra_replicas):
 async def cassandra_replicas(cluster):
     """A session with a keyspace of one copy, and who holds a partition by the cluster's own account."""
     with cql_session(cluster.contact_points) as plain:
-        plain.execute("CREATE KEYSPACE IF NOT EXISTS single WITH replication = {'class': 'NetworkTopologyStrategy', 'datacenter1': 1}")
+        options = "{'class': 'NetworkTopologyStrategy', 'datacenter1': 1}"
+        plain.execute(f"CREATE KEYSPACE IF NOT EXISTS single WITH replication = {options}")
         plain.execute(TABLES[0].replace("TABLE ", "TABLE IF NOT EXISTS single."))
         owners = plain.cluster.metadata.token_map
 

@@ -298,3 +298,27 @@ async def test_of_two_null_versions_the_newer_one_is_told(bucket):
     await bucket.cql.run(put, bucket.bucket_id, *place, b"k", older.seq, encode(older))
     rows = await bucket.scanner().scan_versions(bucket.bucket_id, b"", None, None, 10)
     assert rows == [msgspec.structs.replace(bucket.objects()[0], is_latest=True)]
+
+
+@pytest.mark.parametrize("fanout", [1, 3])
+async def test_keys_with_more_versions_than_a_page_are_told_whole(bucket, fanout):
+    await bucket.write_shard(Shard(b"", None, b"S" * 16, fanout))
+    await bucket.done(b"long", "put", OFF)
+    for _ in range(6):
+        await bucket.done(b"long", "put", ENABLED)
+    await bucket.done(b"long", "delete", ENABLED)
+    for key in (b"a", b"longer", b"z"):
+        await bucket.done(key, "put", OFF)
+        await bucket.done(key, "put", ENABLED)
+    versions, scanner = bucket.all_versions(), bucket.scanner()
+    assert len(versions) == 14
+    for limit in (1, 2, 3, 5, 8, 14):
+        start, seq, told = b"", None, []
+        while rows := await scanner.scan_versions(bucket.bucket_id, start, seq, None, limit):
+            assert len(rows) <= limit
+            told += rows
+            start, seq = rows[-1].key, rows[-1].seq
+        assert told == versions, limit
+        for at in (b"a", b"long", b"longer", b"z"):
+            rows = await scanner.scan_versions(bucket.bucket_id, at, None, None, limit)
+            assert rows == [row for row in versions if row.key >= at][:limit]

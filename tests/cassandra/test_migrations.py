@@ -55,7 +55,7 @@ async def test_runners_that_start_together_make_the_schema_once_and_it_grows_and
         assert await session.ask(f"SELECT owner FROM {keyspace}.leases") == []
         with pytest.raises(ConfigError, match="migration 2, of a newer program"):
             await run(session, (FIRST,))
-        with pytest.raises(ConfigError, match="migration 1 of .* was applied with another text"):
+        with pytest.raises(ConfigError, match=r"migration 1 of .* was applied with another text"):
             await run(session, (FIRST._replace(statements=(LEASES,)), SECOND))
 
 

@@ -72,7 +72,9 @@ async def test_a_clock_that_was_set_back_hides_nothing(cql, fresh, clock):
     for _ in range(12):
         entry_id = await put(queue, clock.now_us())
         assert await ids_of(queue) == [entry_id]
-        await queue.postpone([entry_id], clock.now_us() + 1, bytes)
+        clock.added_seconds -= 5
+        await queue.postpone([entry_id], clock.now_us(), lambda _: b"later")
+        assert [entry.body for entry in await queue.due(FAR_US, 10)] == [b"later"]
         clock.added_seconds -= 5
         await queue.finish([entry_id])
         assert await ids_of(queue) == []
@@ -263,3 +265,13 @@ async def test_two_processes_and_a_model_agree(cql, fresh, clock, seed, monkeypa
         now_us, limit = clock.now_us(), draw.choice([3, 1000])
         expected = [(e, *model[e]) for e in sorted(model) if model[e][0] <= now_us][:limit]
         assert [tuple(entry) for entry in await queue.due(now_us, limit)] == expected
+
+
+async def test_a_late_entry_is_found_though_another_clock_was_before_its_writers(cql, fresh, clock):
+    ahead, behind = SettableClock(), SettableClock()
+    ahead.added_seconds = 1
+    reader = TimeQueue(cql, fresh, clock)
+    first = await put(TimeQueue(cql, fresh, ahead), clock.now_us() - 700 * SECOND_US)
+    assert await ids_of(reader, clock.now_us()) == [first]
+    second = await put(TimeQueue(cql, fresh, behind), clock.now_us() - 700 * SECOND_US)
+    assert await ids_of(reader, clock.now_us()) == [first, second]

@@ -249,7 +249,7 @@ def test_the_metadata_may_not_be_used_without_the_right_keyring(store, objects, 
     """Somebody runs it with the keyring of another store: nothing is changed, and it is told."""
     other = tmp_path / "other.key"
     other.write_text((store.data / "encryption.key").read_text().replace("key-1", "stranger"))
-    where = ["--metadata", f"embedded:{store.data}/metadata/metadata.sqlite", "--encryption-key-file", str(other)]
+    where = ["--metadata", store.metadata, "--encryption-key-file", str(other)]
     for action in (["rewrap"], ["rotate-cluster-key"]):
         line = [sys.executable, "-m", "dolmen.cli", "kms", *action, *where]
         done = subprocess.run(line, capture_output=True, text=True, check=False)

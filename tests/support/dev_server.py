@@ -16,8 +16,10 @@ from typing import Self
 
 import boto3
 from botocore.config import Config
+from cassandra_home import cassandra_keyspace
 from s3_results import watch_client
 
+METADATA = "DOLMEN_TEST_METADATA"  # "cassandra": every store of the tests has its metadata in a keyspace of its own
 START_SECONDS = 60.0  # a loaded machine; a quiet one needs two or three
 STOP_SECONDS = 40.0
 POLL_SECONDS = 0.05
@@ -72,6 +74,11 @@ class DevServer:
         self.admin_port = free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.admin = f"http://127.0.0.1:{self.admin_port}"
+        self._keyspaces = cassandra_keyspace() if os.environ.get(METADATA) == "cassandra" else None
+        self.metadata = f"embedded:{self.data}/metadata/metadata.sqlite"
+        if self._keyspaces is not None:
+            self.metadata = self._keyspaces.url
+            options = (*options, "--metadata", self.metadata)
         self._workers = workers
         self._options = options
         self._environment = environment or {}
@@ -90,6 +97,8 @@ class DevServer:
     def __exit__(self, *_: object) -> None:
         if self._process is not None and self._process.poll() is None:
             self.stop()
+        if self._keyspaces is not None:
+            self._keyspaces.drop()
 
     @property
     def command(self) -> list[str]:

@@ -11,19 +11,20 @@ from dev_server import DevServer
 
 from dolmen.core.clock import SystemClock
 from dolmen.core.layout import ObjectLayout
-from dolmen.gateway.metadata.embedded.store import EmbeddedStore
+from dolmen.gateway.metadata.choose import open_metadata
 from dolmen.gateway.metadata.records import UploadRow, VersionRecord
+from dolmen.gateway.metadata.store import MetadataStore
 
 T = TypeVar("T")
 ROWS_MAX = 1000  # of one scan; tests have fewer objects in a bucket, or count pages
 EVER = 1 << 62  # microseconds
 
 
-def inside(server: DevServer, look: Callable[[EmbeddedStore], Awaitable[T]]) -> T:
+def inside(server: DevServer, look: Callable[[MetadataStore], Awaitable[T]]) -> T:
     """What ``look`` finds in the metadata of ``server``."""
 
     async def run() -> T:
-        store = EmbeddedStore(str(server.data / "metadata" / "metadata.sqlite"), SystemClock(), garbage_grace_seconds=900)
+        store = open_metadata(server.metadata, SystemClock(), 900)
         await store.open()
         try:
             return await look(store)
@@ -36,7 +37,7 @@ def inside(server: DevServer, look: Callable[[EmbeddedStore], Awaitable[T]]) -> 
 def records(server: DevServer, bucket: str) -> dict[str, VersionRecord]:
     """The current objects of a bucket by key."""
 
-    async def look(store: EmbeddedStore) -> dict[str, VersionRecord]:
+    async def look(store: MetadataStore) -> dict[str, VersionRecord]:
         found = await store.get_bucket(bucket)
         assert found is not None
         made: dict[str, VersionRecord] = {}
@@ -57,7 +58,7 @@ def records(server: DevServer, bucket: str) -> dict[str, VersionRecord]:
 def garbage(server: DevServer) -> list[ObjectLayout]:
     """What is noted as garbage, due or not."""
 
-    async def look(store: EmbeddedStore) -> list[ObjectLayout]:
+    async def look(store: MetadataStore) -> list[ObjectLayout]:
         return [note.layout for note in await store.due_garbage(EVER, ROWS_MAX)]
 
     return inside(server, look)
@@ -66,7 +67,7 @@ def garbage(server: DevServer) -> list[ObjectLayout]:
 def uploads(server: DevServer, bucket: str) -> list[UploadRow]:
     """The multipart uploads of a bucket."""
 
-    async def look(store: EmbeddedStore) -> list[UploadRow]:
+    async def look(store: MetadataStore) -> list[UploadRow]:
         found = await store.get_bucket(bucket)
         assert found is not None
         return list(await store.list_uploads(found.bucket_id, b"", "", None, ROWS_MAX))

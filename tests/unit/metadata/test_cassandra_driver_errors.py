@@ -74,7 +74,7 @@ NO_SCHEMA = [
     cassandra.InvalidRequest("Error from server: code=2200 [Invalid query] message=\"Keyspace 'dolmen' does not exist\""),
     cassandra.InvalidRequest("Error from server: code=2200 [Invalid query] message=\"Keyspace 'dolmen' doesn't exist\""),
     cassandra.InvalidRequest('Error from server: code=2200 [Invalid query] message="keyspace dolmen does not exist"'),
-    cassandra.InvalidRequest('Error from server: code=2200 [Invalid query] message="Undefined column name move in table d.objects"'),
+    cassandra.InvalidRequest('Error from server: code=2200 [Invalid query] message="Undefined column name move in table d.o"'),
 ]
 
 

@@ -262,3 +262,21 @@ async def test_without_a_connection_every_call_says_why_at_once():
         assert closed.nodes() == []
     finally:
         await closed.close()
+
+
+async def test_who_waits_for_a_place_while_the_cluster_falls_silent_is_refused(session, link):
+    session._gate._limit = TIMEOUTS_TO_OPEN
+    tasks = [await begin(session.cas([Bound(CAS, (1,))])) for _ in range(TIMEOUTS_TO_OPEN)]
+    waiting = await begin(session.cas([Bound(CAS, (1,))]))
+    for response in list(link.sent):
+        response.fail(cassandra.OperationTimedOut())
+    with pytest.raises(MetadataUnavailable, match=SILENT):
+        await waiting
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert len(link.sent) == TIMEOUTS_TO_OPEN
+    assert session._gate.in_flight == 0
+
+
+async def test_only_what_is_the_same_when_repeated_may_be_sent_twice(session):
+    for statement, repeatable in ((READ, True), (WRITE, True), (CAS, False), (GLOBAL_CAS, False)):
+        assert (await session._preparer.bind(statement, (1,))).is_idempotent is repeatable

@@ -295,6 +295,6 @@ def test_every_statement_of_the_migrations_can_be_filled_for_every_dialect(diale
 
 
 def test_a_statement_that_could_not_be_applied_again_is_refused():
-    for text in ("CREATE TABLE one (a int PRIMARY KEY)", "INSERT INTO one (a) VALUES (1)", "ALTER TABLE one WITH {unknown_options}"):
+    for text in ("CREATE TABLE one (a int PRIMARY KEY)", "INSERT INTO one (a) VALUES (1)", "ALTER TABLE one WITH {no_options}"):
         with pytest.raises(ConfigError, match="does not know"):
             filled(text, ADDRESS)

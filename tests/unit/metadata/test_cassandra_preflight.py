@@ -66,7 +66,8 @@ def test_a_missing_keyspace_is_the_only_reason_about_the_schema():
 
 
 @pytest.mark.parametrize(
-    ("setting", "value"), [("paxos_variant", "v1"), ("paxos_variant", "v2_without_linearizable_reads"), ("commitlog_sync", "periodic")]
+    ("setting", "value"),
+    [("paxos_variant", "v1"), ("paxos_variant", "v2_without_linearizable_reads"), ("commitlog_sync", "periodic")],
 )
 def test_settings_that_weaken_the_promise_are_reasons_where_three_copies_are_wanted_and_warnings_elsewhere(setting, value):
     settings = {"a": GOOD_SETTINGS, "b": GOOD_SETTINGS | {setting: value}}
@@ -141,7 +142,7 @@ class Cluster:
         if "now()" in text:
             return [(int(self.clock.now_us() / 1000 + self.ahead_seconds * 1000),)]
         if "settings" in text:
-            return [(name, value) for name, value in GOOD_SETTINGS.items()]
+            return list(GOOD_SETTINGS.items())
         assert "schema_migrations" in text
         return [("schema_migrations",)]
 

@@ -140,6 +140,49 @@ async def test_the_last_round_moves_only_what_changed(file_of):
     assert (await copy_of(source).from_file(target, final=True)).moved == {}
 
 
+class Asked:
+    """A file as a store that is asked which keys have changed; how it knows is of no interest here."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __getattr__(self, name):
+        return getattr(self._file, name)
+
+    async def changed_keys(self, since_us):
+        assert since_us > 0
+        notes = [note for note in await self._file.noted(1 << 20) if note.kind is ItemKind.VERSION]
+        yield list({note.place[:2] for note in notes})
+
+
+@pytest.mark.parametrize("trusted_us", [1 << 60, -1])
+async def test_a_store_that_logs_nothing_is_copied_by_what_it_tells_of_its_keys(file_of, seed, monkeypatch, trusted_us):
+    monkeypatch.setattr("dolmen.gateway.metadata.copying.HEADS_TRUSTED_US", trusted_us)
+    monkeypatch.setattr("dolmen.gateway.metadata.copying.PAGE_ITEMS", 3)
+    source, target = await file_of("source"), await file_of("target")
+    await source.follow("nobody")
+    scribbler = Scribbler(source, seed)
+    await scribbler.write(60)
+    copy = Copy(target, "source", SettableClock(), quiet)
+    with pytest.raises(ConfigError, match="without --final first"):
+        await copy.to_file(Asked(source), final=True)
+    for final in (False, False, True):
+        copied = await Copy(target, "source", SettableClock(), quiet).to_file(Asked(source), final=final)
+        if not final:
+            await scribbler.write(25)
+    assert (copied.final, copied.left) == (True, None)
+    assert await everything(target) == await everything(source)
+    assert await lists(target) == await lists(source)
+
+
+async def test_a_target_that_was_replaced_by_an_empty_one_is_noticed(file_of):
+    source = await file_of("source")
+    await bucket_of(source)
+    await copy_of(source).from_file(await file_of("target"), final=False)
+    with pytest.raises(ConfigError, match="the target is empty"):
+        await copy_of(source).from_file(await file_of("another"), final=False)
+
+
 async def test_a_copy_refuses_what_would_mix_stores(file_of):
     source, target, full = await file_of("source"), await file_of("target"), await file_of("full")
     await bucket_of(full)

@@ -70,7 +70,7 @@ class Copy:
     async def from_file(self, target: Transferable, *, final: bool) -> Copied:
         """Raises ``ConfigError`` when ``target`` holds something else, or a last round comes before the first."""
         started = self._clock.monotonic_seconds()
-        state = await self._state("to", target, final=final)
+        state = await self._state("to", self._keeper, target, final=final)
         await self._keeper.follow(self._peer)
         if not state.position.done:
             state = await self._everything(self._keeper, target, "to", state)
@@ -101,7 +101,7 @@ class Copy:
     async def to_file(self, source: ChangingSource, *, final: bool) -> Copied:
         """As ``from_file``, the other way round."""
         started = self._clock.monotonic_seconds()
-        state = await self._state("from", self._keeper, final=final)
+        state = await self._state("from", source, self._keeper, final=final)
         if not state.position.done:
             state = await self._everything(source, self._keeper, "from", state)
             state = msgspec.structs.replace(state, since_us=state.began_us)
@@ -172,12 +172,14 @@ class Copy:
             name = kind.name.lower()
             self._moved[name] = self._moved.get(name, 0) + moved
 
-    async def _state(self, way: str, target: Transferable, *, final: bool) -> CopyState:
+    async def _state(self, way: str, source: Transferable, target: Transferable, *, final: bool) -> CopyState:
         raw = await self._keeper.read_state(f"{way} {self._peer}")
         if raw is not None:
             state = msgspec.msgpack.decode(raw, type=CopyState)
             if final and not state.position.done:
                 raise ConfigError("the pass over everything is not complete: run the copy without --final first")
+            if state.position.done and await held_kind(target) is None and await held_kind(source) is not None:
+                raise ConfigError("the target is empty, though everything was copied there: end that copy first (copy --end)")
             return state
         if final:
             raise ConfigError("nothing was copied there yet: run the copy without --final first")

@@ -52,8 +52,8 @@ class ListedStore(Protocol):
         """
         ...
 
-    async def heal_lists(self, bucket_id: bytes, keys: Sequence[bytes]) -> None:
-        """Make the list rows of these keys anew from the truth."""
+    async def heal_lists(self, bucket_id: bytes, keys: Sequence[bytes]) -> int:
+        """Make the list rows of these keys anew from the truth. How many are right afterwards."""
         ...
 
 
@@ -100,9 +100,8 @@ async def check_lists(
         wrong.update((one.bucket_id, one.key) for one in fresh)
         told += [WrongRow(buckets[one.bucket_id], readable(one.key), one.what) for one in fresh][: WRONG_TOLD - len(told)]
         if heal:
-            for one in page.wrong:
-                await store.heal_lists(one.bucket_id, [one.key])
-            healed += len(fresh)
+            for one in fresh:
+                healed += await store.heal_lists(one.bucket_id, [one.key])
         show(keys, len(wrong))
         if keys_per_second > 0 and after is not None:
             ahead_seconds = keys / keys_per_second - (clock.monotonic_seconds() - started)

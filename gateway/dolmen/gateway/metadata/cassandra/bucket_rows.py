@@ -8,7 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from dolmen.gateway.metadata.cassandra.cql import Bound, Cql, Kind, Statement
-from dolmen.gateway.metadata.cassandra.settle import settle, told
+from dolmen.gateway.metadata.cassandra.settle import settle, telling, told
 from dolmen.gateway.metadata.records import BucketRecord
 from dolmen.gateway.metadata.store import BucketChanged, BucketExists, MetadataUnknown, NoSuchBucket
 
@@ -104,13 +104,14 @@ class BucketRows:
         values = (record.owner, record.rev, raw, record.name, before.bucket_id, before.record.rev)
         settled = await settle(self._cql, [Bound(_UPDATE, values)])
         if not settled.applied:
-            after = await self.read_everywhere(record.name)
+            with telling(settled):
+                after = await self.read_everywhere(record.name)
             if after is None or after.bucket_id != before.bucket_id:
                 raise NoSuchBucket(record.name)
-            if not settled.doubtful or (after.prev_op == before.op != after.op and op not in (after.op, after.prev_op)):
-                raise BucketChanged(record.name)
             if op not in (after.op, after.prev_op):
-                raise MetadataUnknown("a change of a bucket was not answered, and others followed")
+                if settled.doubtful and after.prev_op != before.op:
+                    raise MetadataUnknown("a change of a bucket was not answered, and others followed")
+                raise BucketChanged(record.name)  # by another change of the very record that ours asked for
         return before._replace(record=record, op=op, prev_op=before.op)
 
     async def turn(self, row: BucketRow, state: int, state_us: int) -> bool:

@@ -12,6 +12,7 @@ from dolmen.core.clock import Clock
 from dolmen.gateway.metadata.cassandra.bucket_delete import BucketDeletion, Contents
 from dolmen.gateway.metadata.cassandra.bucket_lists import BucketLists, Records
 from dolmen.gateway.metadata.cassandra.bucket_rows import BucketRow, BucketRows
+from dolmen.gateway.metadata.cassandra.commits import nothing_happened
 from dolmen.gateway.metadata.cassandra.cql import Cql
 from dolmen.gateway.metadata.cassandra.fresh_cache import FreshCache
 from dolmen.gateway.metadata.cassandra.shards import ShardMap
@@ -52,7 +53,8 @@ class Buckets:
         async with self._turns.of(bucket.name) as waited:
             if waited:
                 await self._refuse_taken(bucket.name)
-            await self._lists.put(bucket)
+            with nothing_happened():
+                await self._lists.put(bucket)
             asked = self._clock.monotonic_seconds()
             row = await self._rows.create(bucket, self._clock.now_us())
             self._cache.put(bucket.name, row, asked)
@@ -109,7 +111,8 @@ class Buckets:
             if before.record.rev != bucket.rev:
                 raise BucketChanged(bucket.name)
             if before.record.owner != bucket.owner:
-                await self._lists.put(bucket)
+                with nothing_happened():
+                    await self._lists.put(bucket)
             try:
                 row = await self._rows.update(before, msgspec.structs.replace(bucket, rev=bucket.rev + 1))
             except MetadataUnknown:

@@ -7,7 +7,7 @@ import asyncio
 from dolmen.core.clock import Clock
 from dolmen.gateway.metadata.cassandra.cql import Bound, Cql, Kind, Row, Statement
 from dolmen.gateway.metadata.cassandra.pauses import pauses
-from dolmen.gateway.metadata.cassandra.settle import Settled, settle
+from dolmen.gateway.metadata.cassandra.settle import Settled, settle, telling
 from dolmen.gateway.metadata.cassandra.turns import Turns
 from dolmen.gateway.metadata.records import Lease
 from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown, StaleEpoch
@@ -46,7 +46,8 @@ class ClusterState:
             settled = await self._publish(expected_epoch, epoch, raw)
             if settled.applied:
                 return
-            held = await self.get_map()
+            with telling(settled):
+                held = await self.get_map()
             if settled.doubtful and held is not None:
                 if held == (epoch, raw):
                     return
@@ -76,7 +77,7 @@ class ClusterState:
                 wanted = (owner, now_us + int(seconds * 1_000_000), rev)
                 settled = await settle(self._cql, [_taking(name, wanted, held)])
                 # Nobody else writes our name, and we never the same end twice.
-                if settled.applied or (settled.doubtful and await self._held(name) == wanted):
+                if settled.applied or await self._is_held(name, wanted, settled):
                     return Lease(name=name, owner=owner, until_us=wanted[1], rev=rev)
                 if loop.time() + pause_seconds > deadline:
                     break
@@ -89,6 +90,12 @@ class ClusterState:
             held = await self._held(lease.name)
             if held is not None and (held[0], held[2]) == (lease.owner, lease.rev):
                 await settle(self._cql, [Bound(_END_LEASE, (lease.name, *held))])
+
+    async def _is_held(self, name: str, wanted: Row, refused: Settled) -> bool:
+        if not refused.doubtful:
+            return False
+        with telling(refused):
+            return await self._held(name) == wanted
 
     async def _held(self, name: str) -> Row | None:
         """(owner, until_us, rev)"""

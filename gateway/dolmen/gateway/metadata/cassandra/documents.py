@@ -15,7 +15,7 @@ from dolmen.core.clock import Clock
 from dolmen.gateway.metadata.cassandra.cql import Bound, Cql, Kind, Statement
 from dolmen.gateway.metadata.cassandra.fresh_cache import FreshCache
 from dolmen.gateway.metadata.cassandra.pauses import pauses
-from dolmen.gateway.metadata.cassandra.settle import settle
+from dolmen.gateway.metadata.cassandra.settle import Settled, settle, telling
 from dolmen.gateway.metadata.cassandra.turns import Turns
 from dolmen.gateway.metadata.records import Document, DocumentChange
 from dolmen.gateway.metadata.store import SCAN_ROWS_MAX, DocumentChanged, MetadataUnavailable, MetadataUnknown
@@ -141,16 +141,19 @@ class Documents:
             made = found.after(op)
             assert made.rev is not None
             settled = await settle(self._cql, _batch(space, found, made, changes))
-            if settled.applied or (settled.doubtful and await self._was_made(space, found, op)):
+            if settled.applied or await self._was_made(space, found, op, settled):
                 return made.rev
             if loop.time() + pause_seconds > deadline:
                 break
             await asyncio.sleep(pause_seconds)
         raise MetadataUnavailable("too many others change the same documents")
 
-    async def _was_made(self, space: str, before: _Space, op: bytes) -> bool:
+    async def _was_made(self, space: str, before: _Space, op: bytes, refused: Settled) -> bool:
         """Whether our change is one of those that followed ``before``. Raises ``MetadataUnknown`` when it is too long ago."""
-        recent = dict((await self._read_space(space)).recent)
+        if not refused.doubtful:
+            return False
+        with telling(refused):
+            recent = dict((await self._read_space(space)).recent)
         next_rev = (before.rev or 0) + 1
         if next_rev not in recent:
             raise MetadataUnknown("a change of documents was not answered, and many others followed")

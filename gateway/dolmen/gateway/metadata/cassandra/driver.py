@@ -210,6 +210,9 @@ class CassandraSession:
             raise MetadataUnavailable(SILENT)
         if not self._gate.try_enter():
             await self._gate.enter()
+            if counts and self._breaker.is_open:  # it fell silent while this one waited
+                self._gate.leave()
+                raise MetadataUnavailable(SILENT)
         waiter: asyncio.Future[tuple[Any, bytes | None]] = asyncio.get_running_loop().create_future()
         call = _Call(kind, waiter, self._replies.put, counts)
         metrics.SENT[kind].inc()

@@ -51,9 +51,11 @@ class Preparer:
         if len(values) != len(prepared.column_metadata):  # too few would silently leave columns as they are
             raise StatementRefused(f"{len(values)} values for {len(prepared.column_metadata)} places: {statement.text}")
         try:
-            return prepared.bind(values)
+            bound = prepared.bind(values)
         except (TypeError, ValueError, OverflowError, AttributeError) as error:
             raise StatementRefused(f"a value does not fit: {error}: {statement.text}") from error
+        bound.is_idempotent = statement.kind in _REPEATABLE
+        return bound
 
     async def _prepare(self, statement: Statement) -> Any:  # noqa: ANN401
         """Callers that come meanwhile wait for the same answer, whoever of them goes away."""
@@ -90,7 +92,6 @@ class Preparer:
             made.result_metadata_id,
             None,
         )
-        prepared.is_idempotent = statement.kind in _REPEATABLE
         prepared.fetch_size = settings.PAGE_ROWS
         session.cluster.add_prepared(made.query_id, prepared)  # so that the driver can prepare it again on other nodes
         self._prepared[statement.text] = prepared

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
@@ -52,8 +52,17 @@ _replace = msgspec.structs.replace
 class ListCheck:
     """Judges and heals list rows."""
 
-    def __init__(self, cql: Cql, shard_map: ShardMap, truth: Truth, listing: Listing) -> None:
+    def __init__(
+        self,
+        cql: Cql,
+        shard_map: ShardMap,
+        truth: Truth,
+        listing: Listing,
+        burn: Callable[[bytes, bytes], Awaitable[object]],
+    ) -> None:
+        """``burn`` moves the sequence of a key on, and leaves its versions as they are."""
         self._cql = cql
+        self._burn = burn
         self._map = shard_map
         self._truth = truth
         self._listing = listing
@@ -73,9 +82,18 @@ class ListCheck:
         behind = None if page.after is None else _encode(_At(truth=page.after))
         return ListPage(len(keys), await self._judge_keys(keys), behind)
 
-    async def heal(self, bucket_id: bytes, keys: Sequence[bytes]) -> None:
+    async def heal(self, bucket_id: bytes, keys: Sequence[bytes]) -> int:
         """See ``ListedStore.heal_lists``."""
-        await together(self._listing.reindex(bucket_id, key) for key in keys)
+        return sum(await together(self._heal_key(bucket_id, key) for key in keys))
+
+    async def _heal_key(self, bucket_id: bytes, key: bytes) -> bool:
+        await self._listing.reindex(bucket_id, key)
+        if not await self._judge_key(bucket_id, key):
+            return True
+        # Rows with a later time than the key's last change, which nothing of ours writes: a newer sequence is above them.
+        await self._burn(bucket_id, key)
+        await self._listing.reindex(bucket_id, key)
+        return not await self._judge_key(bucket_id, key)
 
     async def _judge_listed(self, bucket_id: bytes, at: _At, limit: int) -> ListPage:
         places = await self._partitions(bucket_id, at)

@@ -41,6 +41,7 @@ _PUT = Statement(
 )
 _DELETE = Statement("DELETE FROM queue_entries USING TIMESTAMP ? WHERE queue = ? AND slice = ? AND h = ? AND id = ?", Kind.WRITE)
 _SLICES = Statement("SELECT id, due_us FROM queue_entries WHERE queue = ? AND slice = ? AND h = 0 AND id >= ?", Kind.READ)
+_STAMP = Statement("SELECT due_us FROM queue_entries WHERE queue = ? AND slice = ? AND h = 0 AND id = ?", Kind.READ)
 _WINDOW = Statement(
     "SELECT id, due_us, body, WRITETIME(body) FROM queue_entries "  # noqa: S608 - constant
     f"WHERE queue = ? AND slice = ? AND h IN {_HS} AND id >= ? AND id < ? LIMIT ?",
@@ -168,7 +169,9 @@ class TimeQueue:
 
     async def _register(self, number: int) -> None:
         while True:
-            stamp_us = self._stamps.next()
+            # The entry is there; now larger than any stamp that a reader may have seen before that, whatever the clocks say.
+            rows = await self._cql.run(_STAMP, self._name, REGISTER, _id_at(number))
+            stamp_us = max(self._stamps.next(), rows[0][0] + 1 if rows else 0)
             await self._cql.run(_PUT, self._name, REGISTER, 0, _id_at(number), stamp_us, b"", stamp_us)
             now_us = self._now_us()
             if now_us - stamp_us < SLOW_US:  # else a reader may have unregistered the slice with a later stamp

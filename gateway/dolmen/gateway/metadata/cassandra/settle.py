@@ -8,7 +8,8 @@ the row can tell: it must hold something that nobody else writes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from dolmen.gateway.metadata.cassandra.cql import Bound, CasReply, Cql
@@ -44,8 +45,7 @@ async def settle(cql: Cql, bound: Sequence[Bound]) -> Settled:
             return Settled(await cql.cas(bound), doubtful)
         except MetadataUnknown:
             doubtful = True
-            last = loop.time() + pause_seconds >= deadline
-            if last:
+            if loop.time() + pause_seconds >= deadline:
                 raise
         except MetadataUnavailable as error:
             if not doubtful:
@@ -54,6 +54,17 @@ async def settle(cql: Cql, bound: Sequence[Bound]) -> Settled:
                 raise MetadataUnknown("a change was not answered, and then could not be asked again") from error
         await asyncio.sleep(pause_seconds)
     raise AssertionError("pauses have no end")
+
+
+@contextmanager
+def telling(settled: Settled) -> Iterator[None]:
+    """Around a read that is to tell whether a refusal was the echo of our own change: without its answer nobody knows."""
+    try:
+        yield
+    except MetadataUnavailable as error:
+        if settled.doubtful:
+            raise MetadataUnknown("a change was not answered, and what became of it cannot be read") from error
+        raise
 
 
 def told(reply: CasReply, *names: str) -> tuple[object, ...] | None:

@@ -82,7 +82,7 @@ class CassandraTransfer:
             ItemKind.UPLOAD: UploadItems(cql, parts.uploads, clock),
             ItemKind.PART: PartItems(cql),
         }
-        self._lists = ListCheck(cql, parts.shard_map, parts.truth, parts.listing)
+        self._lists = ListCheck(cql, parts.shard_map, parts.truth, parts.listing, parts.burned)
 
     async def close(self) -> None:
         """Finish what was begun; the session stays."""
@@ -161,5 +161,5 @@ class CassandraTransfer:
     async def judge_lists(self, buckets: Sequence[bytes], after: bytes, limit: int) -> ListPage:
         return await self._patiently(lambda: self._lists.judge(buckets, after, limit))
 
-    async def heal_lists(self, bucket_id: bytes, keys: Sequence[bytes]) -> None:
-        await self._patiently(lambda: self._lists.heal(bucket_id, keys))
+    async def heal_lists(self, bucket_id: bytes, keys: Sequence[bytes]) -> int:
+        return await self._patiently(lambda: self._lists.heal(bucket_id, keys))

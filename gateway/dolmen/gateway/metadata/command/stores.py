@@ -9,7 +9,7 @@ from typing import Protocol
 
 from dolmen.core.clock import Clock
 from dolmen.core.errors import ConfigError
-from dolmen.gateway.metadata.cassandra.address import SCHEME, CassandraAddress, parse_address
+from dolmen.gateway.metadata.cassandra.address import SCHEME, parse_address
 from dolmen.gateway.metadata.embedded.tool import ToolFile, schema_of
 from dolmen.gateway.metadata.listcheck import ListedStore
 from dolmen.gateway.metadata.transfer import Transferable
@@ -38,11 +38,12 @@ def path_of(text: str) -> str:
 
 
 def peer_of(text: str) -> str:
-    """How a store is named in the state of a copy: always the same for the same store, however it is reached."""
+    """How a store is named in the state of a copy: without parameters, and the same for the same file."""
     if is_file(text):
         return f"{EMBEDDED}:{Path(path_of(text)).resolve()}"
-    address: CassandraAddress = parse_address(text)
-    return f"{SCHEME}:{address.keyspace}"
+    address = parse_address(text)
+    hosts = sorted(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in address.contact_points)
+    return f"{SCHEME}://{','.join(hosts)}/{address.keyspace}"
 
 
 def check_file(text: str, *, exists: bool) -> None:

@@ -36,12 +36,13 @@ class CheckedFile(EmbeddedTransfer):
             return ListPage(len(keys), wrong, (number + 1).to_bytes(_NUMBER_BYTES, "big"))
         return ListPage(len(keys), wrong, number.to_bytes(_NUMBER_BYTES, "big") + keys[-1])
 
-    async def heal_lists(self, bucket_id: bytes, keys: Sequence[bytes]) -> None:
+    async def heal_lists(self, bucket_id: bytes, keys: Sequence[bytes]) -> int:
         def run(transaction: Transaction) -> None:
             for key in keys:
                 list_again(transaction.execute, bucket_id, key)
 
         await self._writer.submit(run)
+        return len(keys)
 
 
 def _judge(execute: Execute, bucket_id: bytes, key: bytes) -> str:

@@ -1,0 +1,118 @@
+"""``make bench-cassandra``: what statements cost, on a cluster that is started for it, or on one that runs.
+
+    run_statements.py [--nodes 1|3] [--seconds 3] [--quick] [--cluster HOST,HOST/KEYSPACE] [--output table|json]
+
+The client is one process as a gateway is: its processor time is that of the driver. The nodes start with the full JIT and the
+commit log that Dolmen asks for (batch). A cluster that runs already must have the schema (``dolmen metadata migrate``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "scripts" / "cassandra")]
+
+import uvloop  # noqa: E402 - as a gateway runs
+from bench.options import OneLineParser  # noqa: E402
+from bench.result import describe_machine  # noqa: E402
+from bench.row import Row  # noqa: E402
+from bench.statements import IN_FLIGHT, Load  # noqa: E402
+from bench.table import grid, number  # noqa: E402
+from cassandra_cluster import CassandraCluster  # noqa: E402
+from cassandra_errors import CassandraToolError  # noqa: E402
+
+from dolmen.core.clock import SystemClock  # noqa: E402
+from dolmen.core.errors import DolmenError  # noqa: E402
+from dolmen.gateway.metadata.cassandra.address import parse_address  # noqa: E402
+from dolmen.gateway.metadata.cassandra.driver import CassandraSession  # noqa: E402
+from dolmen.gateway.metadata.cassandra.migrate import migrate  # noqa: E402
+
+QUICK_SECONDS = 0.5
+WARM_SECONDS = 1.0  # of each kind, not counted: connections, prepared statements, and the nodes' compilers
+
+
+def progress(text: str) -> None:
+    print(f"bench: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def cluster_of(named: str | None, nodes: int) -> Iterator[tuple[str, list[int], bool]]:
+    """Where it is, its processes, and whether its schema is ours to make."""
+    if named is not None:
+        yield f"cassandra://{named}?replication_min=1", [], False
+        return
+    progress(f"starting {nodes} Cassandra node(s)")
+    with (
+        tempfile.TemporaryDirectory(prefix="dolmen-bench-") as folder,
+        CassandraCluster(Path(folder), nodes, commitlog="batch", load_test=True) as cluster,
+    ):
+        pids = [pid for node in range(1, nodes + 1) if (pid := cluster.ring.pid(node)) is not None]
+        yield f"cassandra://{','.join(cluster.contact_points)}/bench?replication_min={nodes}", pids, True
+
+
+async def measure(url: str, pids: list[int], fresh: bool, seconds: float) -> list[Row]:
+    address = parse_address(url)
+    session = CassandraSession(address)
+    await session.connect()
+    try:
+        if fresh:
+            await migrate(session, address, SystemClock(), "bench", progress=progress)
+        load = Load(session, pids)
+        await load.fill()
+        rows = []
+        for name, one in load.kinds().items():
+            await load.row(name, one, max(IN_FLIGHT), min(WARM_SECONDS, seconds))
+            for in_flight in IN_FLIGHT:
+                progress(f"{name} @{in_flight}")
+                rows.append(await load.row(name, one, in_flight, seconds))
+        return rows
+    finally:
+        await session.close()
+
+
+def table(rows: Sequence[Row]) -> str:
+    header = ("", "count", "per s", "p50 ms", "p99 ms", "max ms", "client CPU µs", "nodes' CPU µs", "errors")
+    lines = [
+        (
+            row.name,
+            str(row.requests),
+            *(number(value) for value in (row.rate, row.p50_ms, row.p99_ms, row.max_ms, row.generator_cpu_ms * 1000)),
+            number(None if row.cpu_ms is None else row.cpu_ms * 1000),
+            str(sum(row.errors.values())),
+        )
+        for row in rows
+    ]
+    return grid(header, lines)
+
+
+def main(argv: Sequence[str]) -> int:
+    """0: every statement was answered; 1: some were not, or there is no cluster; 2: not understood."""
+    parser = OneLineParser(prog="bench", description="Measures statements to Cassandra.")
+    parser.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="of the cluster that is started")
+    parser.add_argument("--cluster", metavar="HOST,HOST/KEYSPACE", help="one that runs, with the schema")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each row")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_SECONDS} s of each row")
+    parser.add_argument("--output", choices=("table", "json"), default="table")
+    options = parser.parse_args(argv)
+    try:
+        with cluster_of(options.cluster, options.nodes) as (url, pids, fresh):
+            rows = uvloop.run(measure(url, pids, fresh, QUICK_SECONDS if options.quick else options.seconds))
+    except (CassandraToolError, DolmenError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    if options.output == "json":
+        print(json.dumps({"machine": describe_machine(), "rows": [dataclasses.asdict(row) for row in rows]}, indent=1))
+    else:
+        print(", ".join(f"{key} {value}" for key, value in describe_machine().items()), table(rows), sep="\n\n")
+    return 1 if any(row.errors for row in rows) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
