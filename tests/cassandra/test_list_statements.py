@@ -10,7 +10,7 @@ from listing_world import Bucket, CountingCql
 
 from dolmen.gateway.metadata.cassandra import dirty_keys, old_intents
 from dolmen.gateway.metadata.cassandra.cql import BATCH_STATEMENTS_MAX, Bound, Kind, Statement
-from dolmen.gateway.metadata.cassandra.shards import Shard
+from dolmen.gateway.metadata.cassandra.shards import Shard, sub_of
 from dolmen.gateway.metadata.delimiter import after_key, list_page
 from dolmen.gateway.metadata.records import ListRow, Versioning
 from dolmen.gateway.metadata.rows import encode
@@ -137,6 +137,29 @@ async def test_partitions_of_a_range_are_merged_without_reading_much_more_than_i
     spent = Spent(cql)
     assert [row.key for row in await scanner.scan(bucket.bucket_id, b"", None, 1000)] == keys[:1000]
     assert spent.statements == 8 + 8 and spent.rows <= 1400
+
+
+async def test_partitions_whose_shares_are_uneven_are_merged_without_gaps(bucket):
+    await bucket.write_shard(Shard(b"", None, b"S" * 16, 8))
+    uneven = [key for key in (b"a-%05d" % number for number in range(4000)) if sub_of(key, 8) == 3]
+    keys = [*uneven, *(b"b-%05d" % number for number in range(1000))]
+    await fill(bucket, keys)
+    rows = await bucket.scanner().scan(bucket.bucket_id, b"", None, 1000)
+    assert [row.key for row in rows] == keys[:1000]
+
+
+async def test_a_range_whose_split_is_not_known_yet_is_told_whole_among_others_that_are_read_with_it(bucket):
+    bounds = [b"%d" % number for number in range(1, 10)]
+    await bucket.lay_out(bounds, fanouts=(1,))
+    scanner = bucket.scanner()
+    await scanner.scan(bucket.bucket_id, b"", None, 10)  # it has a map now
+    for key in (b"51", b"58", b"81"):
+        await bucket.done(key, "put", OFF)
+    changed = await bucket.begin_reshape(b"5", "split", b"55")
+    await bucket.copy(changed)
+    await bucket.mark_moved(changed)
+    await bucket.cut_over(changed)
+    assert await scanner.scan(bucket.bucket_id, b"", None, 10) == bucket.objects()
 
 
 async def test_more_intents_than_a_list_can_hold_make_it_unavailable(monkeypatch, bucket):

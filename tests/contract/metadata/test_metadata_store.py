@@ -20,15 +20,19 @@ from dolmen.gateway.metadata.records import (
     Attributes,
     BucketRecord,
     DeleteRequest,
+    ListRow,
     PartRecord,
     RepairRow,
     UploadRecord,
+    Usage,
     Versioning,
     WriteCondition,
 )
+from dolmen.gateway.metadata.rows import encode
 from dolmen.gateway.metadata.versions import new_upload_id
 
 NEW = WriteCondition(if_none_match=("*",))
+OLD_ROW = ListRow(b"k", 7, "a" * 32, 1, "STANDARD", "1" * 12, "", "", "null", 1)
 
 
 async def test_one_of_many_creators_gets_the_name(store):
@@ -165,6 +169,25 @@ async def test_64_racing_creators_of_a_key_have_one_winner(store, versioning):
         winners = [o for o in outcomes if not isinstance(o, Exception)]
         assert (len(winners), len(refused)) == (1, 63)
         assert (await store.get_version(bucket.bucket_id, key)).etag == winners[0].etag
+
+
+async def test_a_bucket_knows_how_much_it_holds(store):
+    bucket = await bucket_of(store)
+    await put(store, bucket, b"k")
+    await put(store, bucket, b"k")
+    await put(store, bucket, b"other")
+    assert await store.usage(bucket.bucket_id) == Usage(objects=2, size_bytes=20)
+    bucket = await store.update_bucket(msgspec.structs.replace(bucket, versioning=Versioning.ENABLED))
+    made = await put(store, bucket, b"k")
+    await store.delete(bucket, DeleteRequest(key=b"k"))  # a marker holds nothing
+    assert await store.usage(bucket.bucket_id) == Usage(objects=3, size_bytes=30)
+    record = await store.get_version(bucket.bucket_id, b"k", made.version_id)
+    await store.replace_data(bucket.bucket_id, record, layout_of(), "GLACIER")
+    assert await store.usage(bucket.bucket_id) == Usage(objects=3, size_bytes=30)
+    for version_id in (made.version_id, "null"):
+        await store.delete(bucket, DeleteRequest(key=b"k", version_id=version_id))
+    assert await store.usage(bucket.bucket_id) == Usage(objects=1, size_bytes=10)
+    assert await store.usage(b"x" * 16) == Usage(objects=0, size_bytes=0)
 
 
 async def test_conditions_are_decided_at_the_commit(store):
@@ -399,6 +422,8 @@ def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path):
     path = tmp_path / "metadata.db"
     with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.executescript(MIGRATIONS[1])
+        connection.execute("INSERT INTO versions VALUES (?, x'6b', 1, 1, ?, x'00')", (b"b" * 16, encode(OLD_ROW)))
+        connection.commit()
         connection.execute("PRAGMA user_version = 1")
 
     async def use():
@@ -406,6 +431,7 @@ def test_a_file_of_an_older_schema_is_brought_up_to_date(tmp_path):
         await store.open()
         try:
             await put(store, await bucket_of(store), b"k", event=b"told")
+            assert await store.usage(b"b" * 16) == Usage(objects=1, size_bytes=7), "counted on the way"
             return await store.event_count()
         finally:
             await store.close()

@@ -83,3 +83,11 @@ def deleted(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), timeouts: b
     if deleters > 1:
         removing.append(Reverter())
     return Configuration("bucket deleted", (*made, Lister(weak=weak), *removing, Coordinator()))
+
+
+def deleted_split(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), *, zombie: bool = False) -> Configuration:
+    """A bucket is deleted while its shard is split; ``zombie``: by two splitters, the first of which only seemed dead."""
+    splitters = (Splitter(weak=weak), Splitter(2, weak=weak)) if zombie else (Splitter(weak=weak, takeovers_max=1),)
+    deleting = (Deleter(weak=weak), Reverter()) if zombie else (Deleter(weak=weak),)
+    made = writers(*kinds, weak=weak) if not zombie else ()
+    return Configuration("bucket deleted, split", (*made, Lister(weak=weak), *splitters, *deleting))

@@ -6,7 +6,22 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from .rules import Weakening
-from .state import ACTIVE, DELETING, GONE, SOURCE, Broken, Truth, World, burn_of, cas, write_closed
+from .state import (
+    ACTIVE,
+    DELETING,
+    GONE,
+    SOURCE,
+    SPLITTING,
+    Broken,
+    Truth,
+    World,
+    burn_of,
+    cas,
+    name_of,
+    place_authoritative,
+    place_of,
+    write_closed,
+)
 
 
 class DeleterState(NamedTuple):
@@ -14,7 +29,7 @@ class DeleterState(NamedTuple):
 
     at: str = "mark"
     stamp: int = 0
-    found: int = 0
+    place: int = SOURCE
     dirty: bool = False
     head: Truth | None = None
 
@@ -25,6 +40,7 @@ class Deleter:
     def __init__(self, number: int = 1, *, weak: frozenset[Weakening] = frozenset()) -> None:
         self.name = f"deleter {number}"
         self.burns = Weakening.DELETE_WITHOUT_BURN not in weak
+        self.minds_splits = Weakening.DELETION_IGNORES_SPLIT not in weak
         self.compares_stamp = Weakening.DROP_WITHOUT_STAMP not in weak
 
     def start(self) -> DeleterState:
@@ -38,18 +54,24 @@ class Deleter:
         if world.bucket == ACTIVE:
             stamp = world.bucket_stamp + 1
             after = world._replace(bucket=DELETING, bucket_stamp=stamp)
-            yield f"sets the bucket to deleting, stamp {stamp}", after, me._replace(at="close", stamp=stamp)
+            yield f"sets the bucket to deleting, stamp {stamp}", after, me._replace(at="map", stamp=stamp)
+
+    def _map(self, world, me):
+        """After its own mark: a splitter changes the map first, and then looks at the bucket."""
+        at = "revert" if world.map == SPLITTING and self.minds_splits else "close"
+        yield f"reads the map: {world.map}", world, me._replace(at=at, place=place_authoritative(world.map))
 
     def _close(self, world, me):
-        yield "closes the shard", write_closed(world, SOURCE, closed=True, stamp=me.stamp), me._replace(at="intents")
+        yield f"closes {name_of(me.place)}", write_closed(world, me.place, closed=True, stamp=me.stamp), me._replace(at="intents")
 
     def _intents(self, world, me):
         """After the fence: whoever does not see it has an intent here."""
-        dirty = any(world.source.intents)
-        yield f"reads the intents: {world.source.intents}", world, me._replace(at="rows", dirty=dirty)
+        found = place_of(world, me.place)
+        dirty = any(found.intents) or bool(found.copies)
+        yield f"reads the intents of {name_of(me.place)}: {found.intents}", world, me._replace(at="rows", dirty=dirty)
 
     def _rows(self, world, me):
-        row = world.source.row
+        row = place_of(world, me.place).row
         if me.dirty:
             yield f"reads the row: {row}", world, me._replace(at="head" if self.burns else "look", dirty=False)
         else:
@@ -71,7 +93,7 @@ class Deleter:
             yield f"burns the sequence: the truth is {me.head.value}", after, self._found(me, me.head.value)
 
     def _found(self, me: DeleterState, value: int) -> DeleterState:
-        return me._replace(at="revert" if value else "drop", found=0, head=None, dirty=False)
+        return me._replace(at="revert" if value else "drop", head=None, dirty=False)
 
     def _mine(self, world: World, me: DeleterState) -> bool:
         return world.bucket == DELETING and (world.bucket_stamp == me.stamp or not self.compares_stamp)
@@ -94,7 +116,9 @@ class Deleter:
         yield "not empty: sets the bucket to active", after, me._replace(at="open", stamp=stamp)
 
     def _open(self, world, me):
-        yield "opens the shard", write_closed(world, SOURCE, closed=False, stamp=me.stamp), DeleterState(at="end")
+        """Wherever the map says now; one that never came to close anything opens nothing."""
+        place = place_authoritative(world.map)
+        yield f"opens {name_of(place)}", write_closed(world, place, closed=False, stamp=me.stamp), DeleterState(at="end")
 
 
 class Reverter(Deleter):

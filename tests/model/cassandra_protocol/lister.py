@@ -16,6 +16,7 @@ class ListerState(NamedTuple):
     place: int = SOURCE
     held: int = 0
     row: int = 0
+    is_dirty: bool = False  # while it reads the map again
 
 
 class Lister:
@@ -31,18 +32,21 @@ class Lister:
     def steps(self, world: World, me: ListerState) -> Iterator[tuple[str, World, ListerState]]:
         if me.at == "begin":
             # A cached map of any age; splitting or not, the source is read until the map names the child.
-            for place in {place_authoritative(known) for known in range(world.map + 1)}:
-                mine = me._replace(place=place, held=1 << world.truth.value)
-                yield self._rows(world, mine) if self.rows_first else self._intents(world, mine)
+            for place in {place_authoritative(known) for known in range(world.map_seen + 1)}:
+                yield self._open(world, me._replace(place=place, held=1 << world.truth.value))
         elif me.at == "moved":
             place = place_authoritative(world.map)
-            if place != me.place:  # until then it reads the map again and again
-                mine = me._replace(place=place)
-                yield self._rows(world, mine) if self.rows_first else self._intents(world, mine)
+            if place != me.place:
+                yield self._open(world, me._replace(place=place, is_dirty=False))
+            elif not self.rows_first:  # a map that is read after the intents still names the shard: they count
+                yield f"reads the map: {world.map}", world, self._opened(me)
         elif me.at == "rows" and self.rows_first:
             yield self._intents(world, me)
         elif me.at == "rows":
             self.check_row(place_of(world, me.place).row, me)
+
+    def _open(self, world: World, me: ListerState) -> tuple[str, World, ListerState]:
+        return self._rows(world, me) if self.rows_first else self._intents(world, me)
 
     def _intents(self, world: World, me: ListerState) -> tuple[str, World, ListerState]:
         """1. The whole intents partition, with its statics.
@@ -51,14 +55,17 @@ class Lister:
         """
         found = place_of(world, me.place)
         label = f"reads the intents of {name_of(me.place)}: "
+        is_dirty = any(found.intents) or bool(found.copies)
         if found.moved:
-            return f"{label}moved", world, me._replace(at="moved", row=0)
-        if any(found.intents):
-            return f"{label}the key has one, the truth is read", world, ListerState(at="end")
-        if self.rows_first:
+            return f"{label}moved", world, me._replace(at="moved", row=0, is_dirty=is_dirty)
+        if self.rows_first and not is_dirty:
             self.check_row(me.row, me)
             return f"{label}none", world, ListerState(at="end")
-        return f"{label}none", world, me._replace(at="rows")
+        told = "the key has one, the truth is read" if is_dirty else "none"
+        return f"{label}{told}", world, self._opened(me._replace(is_dirty=is_dirty))
+
+    def _opened(self, me: ListerState) -> ListerState:
+        return ListerState(at="end") if me.is_dirty else me._replace(at="rows")
 
     def _rows(self, world: World, me: ListerState) -> tuple[str, World, ListerState]:
         """The weakened order."""

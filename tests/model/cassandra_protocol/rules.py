@@ -18,6 +18,9 @@ class Weakening(enum.Enum):
     MOVED_AFTER_MAP = "the splitter marks the source as moved only after the map has changed"
     # Of splits, found by this model.
     NO_COMPARISON = "the splitter does not compare the child's rows with the source's after it copied them"
+    SETTLE_WITHOUT_LOOKING = "copied intents are taken away although the source still has them"
+    SETTLE_WITHOUT_REINDEX = "copied intents are taken away without making the rows anew"
+    MARKS_WITHOUT_LEASE = "marks of a split carry the time of their writing, not of the lease"
     # Of unknown outcomes.
     SERIAL_READ_DECIDES = "a time-out is decided by reading the head"
     UNKNOWN_CLEARS_INTENT = "the intent of an unknown outcome is deleted"
@@ -35,4 +38,6 @@ class Weakening(enum.Enum):
     DELETE_WITHOUT_BURN = "the deleter only reads keys that have an intent"
     FENCE_BEFORE_HEAD = "the writer reads the head that it decides on after the fence"
     RETRY_WITHOUT_FENCE = "a new attempt does not read the fence again"
+    SPLIT_IGNORES_DELETION = "the splitter does not look at the bucket after it has changed the map"
+    DELETION_IGNORES_SPLIT = "the deleter does not mind that a range is being split"
     DROP_WITHOUT_STAMP = "the bucket's row is deleted IF state = 1, whoever set it"

@@ -10,26 +10,30 @@ from typing import NamedTuple
 
 from .rules import Weakening
 from .state import (
+    ACTIVE,
     AFTER,
     BEFORE,
     CHILD,
     SOURCE,
     SPLITTING,
+    Broken,
     Truth,
     World,
+    mark,
     name_of,
+    set_map,
     with_place,
-    write_intent,
     write_row,
 )
 
-ORDER = ("lease", "fence", "intents", "carry", "rows", "copy", "compare", "reindex", "moved", "cutover", "drop")
-_COPY_FIRST = ("lease", "fence", "rows", "copy", "compare", "intents", "carry", "reindex", "moved", "cutover", "drop")
+ORDER = ("lease", "check", "fence", "intents", "carry", "rows", "copy", "compare", "reindex", "moved", "cutover", "settle", "drop")
+_COPY_FIRST = ("rows", "copy", "compare", "intents", "carry")  # the weakened order of the middle
 
 
 class SplitterState(NamedTuple):
     at: str = "lease"
-    intents: tuple[int, ...] = ()  # as read in step 3
+    lease: int = 0
+    intents: int = 0  # as read in step 3, a mask of workers
     row: int = 0
     stamp: int = 0
     head: Truth | None = None
@@ -39,7 +43,7 @@ class SplitterState(NamedTuple):
 
 
 class Splitter:
-    """``takeovers_max``: how often it dies, at any step, and a successor repeats everything from step 2 on.
+    """``takeovers_max``: how often it dies, at any step, and a successor takes the lease and repeats everything.
 
     With two splitters the first one only seems dead: both go on.
     """
@@ -49,14 +53,20 @@ class Splitter:
         self.is_successor = number > 1
         self.weak = weak
         self.takeovers_max = takeovers_max
-        order = list(_COPY_FIRST if Weakening.COPY_BEFORE_INTENTS in weak else ORDER)
-        for weakening, step in ((Weakening.NO_CARRY, "carry"), (Weakening.NO_COMPARISON, "compare")):
-            if weakening in weak:
-                order.remove(step)
-        if weak & {Weakening.NEVER_MOVED, Weakening.MOVED_AFTER_MAP}:
-            order.remove("moved")
+        order = list(ORDER)
+        if Weakening.COPY_BEFORE_INTENTS in weak:
+            order[order.index("intents") : order.index("reindex")] = _COPY_FIRST
+        left_out = {
+            Weakening.NO_CARRY: "carry",
+            Weakening.NO_COMPARISON: "compare",
+            Weakening.NEVER_MOVED: "moved",
+            Weakening.MOVED_AFTER_MAP: "moved",
+            Weakening.SPLIT_IGNORES_DELETION: "check",
+        }
+        for weakening in weak & left_out.keys():
+            order.remove(left_out[weakening])
         if Weakening.MOVED_AFTER_MAP in weak:
-            order.insert(order.index("drop"), "moved")
+            order.insert(order.index("cutover") + 1, "moved")
         self._after = dict(zip(order, [*order[1:], "end"], strict=True))
 
     def start(self) -> SplitterState:
@@ -67,38 +77,78 @@ class Splitter:
             return
         yield from getattr(self, f"_{me.at}")(world, me)
         if me.at != "lease" and me.takeovers < self.takeovers_max:
-            at = "fence" if world.map == SPLITTING else self._after["cutover"]
-            yield f"dies before '{me.at}'; a successor", world, SplitterState(at=at, takeovers=me.takeovers + 1)
+            if world.map == SPLITTING:
+                yield self._take_over(f"dies before '{me.at}'; a successor takes the lease", world, me.takeovers + 1)
+            elif world.map == AFTER:
+                mine = SplitterState(at=self._after["cutover"], takeovers=me.takeovers + 1)
+                yield f"dies before '{me.at}'; a successor", world, mine
 
     def _next(self, me: SplitterState) -> SplitterState:
         return me._replace(at=self._after[me.at])
+
+    def _take_over(self, label: str, world: World, takeovers: int) -> tuple[str, World, SplitterState]:
+        lease = world.lease + 1
+        mine = SplitterState(at=self._after["lease"], lease=lease, takeovers=takeovers)
+        return label, world._replace(lease=lease), mine
+
+    def _stamp(self, me: SplitterState, world: World) -> int:
+        """Of a mark: it loses against those of later leases."""
+        if Weakening.MARKS_WITHOUT_LEASE in self.weak:
+            return max(world.source.fence_stamp, world.source.moved_stamp)
+        return me.lease
 
     def _lease(self, world, me):
         """1. Lease + CAS of the map's row: from here on new writers write intents and rows to both."""
         if self.is_successor:
             if world.map == SPLITTING:
-                yield "takes the lease over", world, self._next(me)
-        elif world.map == BEFORE:
-            yield "1 sets the map to splitting", world._replace(map=SPLITTING), self._next(me)
+                yield self._take_over("takes the lease over", world, 0)
+        elif world.map == BEFORE and not world.lease:
+            mine = self._next(me)._replace(lease=1)
+            yield "1 sets the map to splitting", set_map(world, SPLITTING)._replace(lease=1), mine
+
+    def _check(self, world, me):
+        """1. Then it looks at the bucket: a deleter marks that first, and then reads the map."""
+        if world.bucket == ACTIVE:
+            yield "1 sees that the bucket is active", world, self._next(me)
+        else:
+            yield "1 sees that the bucket is being deleted", world, me._replace(at="clear")
+
+    def _clear(self, world, me):
+        """The split is given up: what it, or a predecessor, marked goes first."""
+        stamp = self._stamp(me, world)
+        yield "clears the marks", mark(mark(world, "moved", False, stamp), "fence", False, stamp), me._replace(at="revert")
+
+    def _revert(self, world, me):
+        if world.map == SPLITTING and world.lease == me.lease:
+            yield "gives the split up", self._checked(set_map(world, BEFORE)), SplitterState(at="end", takeovers=me.takeovers)
+        else:
+            yield "has lost its lease", world, SplitterState(at="end", takeovers=me.takeovers)
+
+    @staticmethod
+    def _checked(world: World) -> World:
+        if world.map == BEFORE and world.source.moved:
+            raise Broken("S is marked as moved, and the map names nothing else: nobody can use it any more")
+        return world
 
     def _fence(self, world, me):
         """2."""
-        yield "2 sets the fence", with_place(world, SOURCE, world.source._replace(fence=True)), self._next(me)
+        yield "2 sets the fence", mark(world, "fence", True, self._stamp(me, world)), self._next(me)
 
     def _intents(self, world, me):
         """3."""
-        found = world.source.intents
-        mine = self._next(me._replace(intents=found, must_reindex=any(found)))
-        if mine.at == "carry" and not any(found):
+        found = sum(1 << worker for worker, op in enumerate(world.source.intents) if op)
+        mine = self._next(me._replace(intents=found, must_reindex=bool(found)))
+        if mine.at == "carry" and not found:
             mine = self._next(mine)
-        yield f"3 reads the intents: {found}", world, mine
+        yield f"3 reads the intents: {world.source.intents}", world, mine
 
     def _carry(self, world, me):
         """4. Copies them, one after the other; without them there is nothing to do."""
-        worker = next(worker for worker, op in enumerate(me.intents) if op)
-        rest = (*me.intents[:worker], 0, *me.intents[worker + 1 :])
-        mine = me._replace(intents=rest) if any(rest) else self._next(me._replace(intents=()))
-        yield f"4 copies the intent of writer {worker + 1}", write_intent(world, CHILD, worker, me.intents[worker]), mine
+        first = me.intents & -me.intents
+        rest = me.intents & ~first
+        mine = me._replace(intents=rest) if rest else self._next(me._replace(intents=0))
+        child = world.child._replace(copies=world.child.copies | first)
+        yield f"4 copies the intent of writer {first.bit_length()}", with_place(world, CHILD, child), mine
 
     def _rows(self, world, me):
         """5. Only then the rows ... A scan shows no tombstones: where a row was deleted there is nothing to copy."""
@@ -133,18 +183,38 @@ class Splitter:
 
     def _moved(self, world, me):
         """7."""
-        yield "7 marks S as moved", with_place(world, SOURCE, world.source._replace(moved=True)), self._next(me)
+        yield "7 marks S as moved", self._checked(mark(world, "moved", True, self._stamp(me, world))), self._next(me)
 
     def _cutover(self, world, me):
         """8. The map's CAS: the child is authoritative."""
-        mine = SplitterState(at=self._after["cutover"], takeovers=me.takeovers)
-        if world.map == SPLITTING:
-            yield "8 sets the map to the child", world._replace(map=AFTER), mine
+        if world.map == SPLITTING and world.lease == me.lease:
+            mine = SplitterState(at=self._after["cutover"], takeovers=me.takeovers)
+            yield "8 sets the map to the child", set_map(world, AFTER), mine
         else:
-            yield "8 finds the map changed", world, SplitterState(at="end", takeovers=me.takeovers)
+            yield "8 has lost its lease", world, SplitterState(at="end", takeovers=me.takeovers)
+
+    def _settle(self, world, me):
+        """9. Copied intents go once their changes are over: the source has them no more, and the rows were made anew."""
+        if not world.child.copies and not me.intents:
+            yield "9 has no copies to settle", world, self._next(me)
+        elif not me.intents:
+            over = sum(1 << worker for worker, op in enumerate(world.source.intents) if not op) & world.child.copies
+            if Weakening.SETTLE_WITHOUT_LOOKING in self.weak:
+                over = world.child.copies
+            if over:
+                todo = SOURCE if Weakening.SETTLE_WITHOUT_REINDEX not in self.weak else CHILD
+                yield f"9 sees that these are over: {over:b}", world, me._replace(intents=over, todo=todo)
+        elif me.todo == SOURCE and me.head is None:
+            yield f"9 reads the truth: {world.truth.value}", world, me._replace(head=world.truth)
+        elif me.todo == SOURCE:
+            after = write_row(world, CHILD, me.head.value, me.head.seq)
+            yield "9 writes it to the child", after, me._replace(head=None, todo=CHILD)
+        else:
+            child = world.child._replace(copies=world.child.copies & ~me.intents)
+            yield "9 takes the copies away", with_place(world, CHILD, child), me._replace(intents=0, todo=0)
 
     def _drop(self, world, me):
-        """9. A day later: no LIST has memos of S from before (``drop_allowed``); its statics stay."""
+        """9. A day later: no LIST has memos of S from before (``drop_allowed``); its marks stay."""
         if drop_allowed(world):
             after = with_place(world, SOURCE, world.source._replace(row=0, stamp=0))
             yield "9 drops the rows of S", after, SplitterState(at="end", takeovers=me.takeovers)

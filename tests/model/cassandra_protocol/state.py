@@ -58,8 +58,11 @@ class Place(NamedTuple):
     """One partition of ``listing_intents`` with one row of ``listing``."""
 
     intents: tuple[int, ...]  # by worker: the op that announced it, 0 without
+    copies: int = 0  # intents that a split carried over, as a mask of workers
     fence: bool = False
+    fence_stamp: int = 0
     moved: bool = False
+    moved_stamp: int = 0
     closed: bool = False
     closed_stamp: int = 0
     row: int = 0  # the value listed; 0: none (or a tombstone)
@@ -77,6 +80,8 @@ class World(NamedTuple):
     refused: int = 0
     queue: int = 0  # notes of garbage that were drained
     map: int = BEFORE
+    map_seen: int = BEFORE  # the latest state that a cache may still hold
+    lease: int = 0  # of the split: larger with each one that is taken
     bucket: int = ACTIVE
     bucket_stamp: int = 0
     processes: tuple = ()
@@ -183,6 +188,19 @@ def delete_intent(world: World, place: int, worker: int, op: int) -> World:
 
 def _put(intents: tuple[int, ...], worker: int, op: int) -> tuple[int, ...]:
     return (*intents[:worker], op, *intents[worker + 1 :])
+
+
+def set_map(world: World, state: int) -> World:
+    """A conditional change of the range map."""
+    return world._replace(map=state, map_seen=max(state, world.map_seen))
+
+
+def mark(world: World, name: str, value: bool, stamp: int) -> World:
+    """``fence`` or ``moved`` of the source, USING TIMESTAMP of the lease under which it is set."""
+    before = world.source
+    if stamp < getattr(before, f"{name}_stamp"):
+        return world
+    return world._replace(source=before._replace(**{name: value, f"{name}_stamp": stamp}))
 
 
 def write_closed(world: World, place: int, closed: bool, stamp: int) -> World:

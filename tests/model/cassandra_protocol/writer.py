@@ -44,6 +44,7 @@ class WriterState(NamedTuple):
     map: int = 0  # the state of the map that it knows
     places: int = 0  # where its intents are
     todo: int = 0
+    reloaded: bool = False
     attempt: int = 0
     head: Truth | None = None
     batch: Batch | None = None
@@ -107,7 +108,7 @@ class Writer:
 
     def _begin(self, world, me):
         """Looks the shard up in its cache, which may be as old as it likes."""
-        for known in range(world.map + 1):
+        for known in range(world.map_seen + 1):
             at = self._attempt(me._replace(map=known), PLACES_OF_MAP[known])
             for label, after, mine in self._steps[at.at](world, at):
                 yield f"knows map {known}; {label}", after, mine
@@ -160,7 +161,7 @@ class Writer:
             label = f"reads the statics of {name_of(place)}"
             if found.closed:
                 yield self._refuse(f"{label}: closed", world, me)
-            elif (found.fence or found.moved) and not me.places & CHILD:
+            elif not me.places & CHILD and (found.moved or (found.fence and not me.reloaded)):
                 yield f"{label}: fence {found.fence}, moved {found.moved}", world, me._replace(at="reload", todo=0)
             elif me.todo & ~place:
                 yield label, world, me._replace(todo=me.todo & ~place)
@@ -170,12 +171,15 @@ class Writer:
                 yield self._decide(label, world, me)
 
     def _reload(self, world, me):
-        """The map says at least "splitting": it was changed before the fence was set."""
+        """A map that still does not know of a split, read after the fence was seen: the split was given up."""
+        mine = me._replace(map=world.map, reloaded=True)
         new = PLACES_OF_MAP[world.map] & ~me.places
-        at = "announce" if Weakening.NO_INTENTS not in self.weak else "head"
-        mine = me._replace(at=at, map=world.map, todo=new)
-        if Weakening.NO_INTENTS in self.weak:
-            mine = mine._replace(places=me.places | new, todo=0)
+        if not new:
+            mine = mine._replace(at="fence", todo=me.places)
+        elif Weakening.NO_INTENTS in self.weak:
+            mine = mine._replace(at="head", places=me.places | new)
+        else:
+            mine = mine._replace(at="announce", todo=new)
         yield f"reads the map: {world.map}", world, mine
 
     # ---- 3. decide, and the commit point --------------------------------------------------------------------------------
@@ -247,7 +251,8 @@ class Writer:
     def _done(self, label, world, me):
         if not world.applied & bit(me.batch.request):
             raise Broken(f"{self.name} {label}: request {me.batch.request} is told success, and it did not happen")
-        return f"{label}; success", world, me._replace(at="rows", todo=me.places, head=None, unsettled=NEVER)
+        named = PLACES_OF_MAP[me.map]  # the newest map that it knows; older places only hold its intent
+        return f"{label}; success", world, me._replace(at="rows", todo=named, head=None, unsettled=NEVER)
 
     def _refuse(self, label, world, me):
         """Certainly nothing happened. What was stored for it becomes garbage."""

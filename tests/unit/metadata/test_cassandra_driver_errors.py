@@ -17,6 +17,7 @@ from dolmen.gateway.metadata.cassandra.driver_errors import (
     translate,
     translate_preparing,
 )
+from dolmen.gateway.metadata.cassandra.preflight import SchemaMissing
 from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 
 READS = (Kind.READ, Kind.GLOBAL_READ)
@@ -113,8 +114,9 @@ def test_a_wrong_statement_is_a_mistake_of_ours(error):
 def test_a_missing_schema_is_told_with_what_helps(error):
     for kind in Kind:
         translated = translate(kind, error)
-        assert type(translated) is MetadataUnavailable
+        assert type(translated) is SchemaMissing
         assert "dolmen metadata migrate" in str(translated)
+    assert type(translate_preparing(error)) is SchemaMissing
 
 
 def test_a_role_without_permission_is_told():
@@ -146,7 +148,7 @@ def test_an_odd_reason_for_passing_over_a_node_is_no_certainty():
 
 
 def test_what_could_not_be_prepared_was_never_sent():
-    for error in (*UNCLEAR, *BEFORE_WRITING, *NO_SCHEMA):
+    for error in (*UNCLEAR, *BEFORE_WRITING):
         assert type(translate_preparing(error)) is MetadataUnavailable
 
 

@@ -4,7 +4,7 @@ import pytest
 from metadata_builders import SettableClock
 
 from dolmen.gateway.metadata.cassandra.address import parse_address
-from dolmen.gateway.metadata.cassandra.preflight import Facts, Node, Preflight, Verdict, judge, read_facts
+from dolmen.gateway.metadata.cassandra.preflight import Facts, Node, Preflight, SchemaMissing, Verdict, judge, read_facts
 from dolmen.gateway.metadata.store import MetadataUnavailable
 
 STRICT = parse_address("cassandra://db/dolmen?local_dc=dc1")
@@ -147,6 +147,8 @@ class Cluster:
         return [("schema_migrations",)]
 
     async def run(self, _statement):
+        if self.migrations is None:
+            raise SchemaMissing("it is being made")
         return self.migrations
 
     async def learn_replication(self):
@@ -171,6 +173,13 @@ async def test_a_clock_that_is_off_is_measured(ahead):
     read = await read_facts(Cluster(clock, ahead_seconds=ahead), STRICT, clock)
     assert read.skews["a"] == pytest.approx(ahead, abs=1.1)  # seconds of doubt about the way there; milliseconds are cut off
     assert judge(read, STRICT, has_served=False, version=2).reasons != ()
+
+
+async def test_a_register_that_is_just_being_made_is_no_register_yet():
+    clock = SettableClock()
+    cluster = Cluster(clock)
+    cluster.migrations = None
+    assert (await read_facts(cluster, STRICT, clock)).migrations is None
 
 
 async def test_a_scylla_is_not_asked_for_settings():

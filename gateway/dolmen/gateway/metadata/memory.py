@@ -30,6 +30,7 @@ from dolmen.gateway.metadata.records import (
     RepairRow,
     UploadRecord,
     UploadRow,
+    Usage,
     Versioning,
     VersionRecord,
     WriteCondition,
@@ -144,6 +145,11 @@ class MemoryStore(MemoryNotes):
                 self._note(part.layout)
         self._drop_space(f"bucket/{bucket_id.hex()}")
         del self._buckets[bucket_id]
+
+    async def usage(self, bucket_id: bytes) -> Usage:
+        bucket = self._buckets.get(bucket_id)
+        versions = [v for key in bucket.keys.values() for v in key if not v.is_delete_marker] if bucket is not None else []
+        return Usage(objects=len(versions), size_bytes=sum(version.size for version in versions))
 
     # ---- objects -------------------------------------------------------------------------------------------------
 

@@ -236,6 +236,13 @@ class GarbageNote(msgspec.Struct, frozen=True, kw_only=True):
     layout: ObjectLayout
 
 
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bucket holds: versions that are no markers, and the sum of their sizes as clients see them."""
+
+    objects: int
+    size_bytes: int
+
+
 class RepairRow(msgspec.Struct, frozen=True, array_like=True):
     """A stripe acknowledged with fewer than all fragments; committed with its version."""
 

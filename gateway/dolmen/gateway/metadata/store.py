@@ -32,6 +32,7 @@ from dolmen.gateway.metadata.records import (
     RepairRow,
     UploadRecord,
     UploadRow,
+    Usage,
     VersionRecord,
     WriteCondition,
 )
@@ -192,6 +193,13 @@ class MetadataStore(Protocol):
         Uploads in progress do not hold a bucket (in S3 they do so in directory buckets only, see
         https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html): they end with it, and their parts become
         garbage in the same commit.
+        """
+        ...
+
+    async def usage(self, bucket_id: bytes) -> Usage:
+        """What the bucket holds. Nothing for one that does not exist.
+
+        A backend of several machines may be behind by a few seconds, and by what processes had not written down when they died.
         """
         ...
 

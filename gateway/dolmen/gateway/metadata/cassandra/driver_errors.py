@@ -15,6 +15,7 @@ from cassandra.connection import ConnectionBusy, ConnectionException  # type: ig
 from cassandra.pool import NoConnectionsAvailable  # type: ignore[import-untyped]
 from dolmen.core.errors import DolmenError
 from dolmen.gateway.metadata.cassandra.cql import Kind
+from dolmen.gateway.metadata.cassandra.preflight import SchemaMissing
 from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 
 _TEXT_MAX = 300  # characters of a foreign message in ours
@@ -67,7 +68,7 @@ def translate(kind: Kind, error: BaseException, *, was_sent: bool = True) -> Dol
         return MetadataUnavailable(f"the role has no permission in the metadata cluster: {text}")
     if isinstance(error, _INVALID):
         if _NO_SCHEMA.search(text):
-            return MetadataUnavailable(f"the schema is missing or too old, run `dolmen metadata migrate`: {text}")
+            return SchemaMissing(f"the schema is missing or too old, run `dolmen metadata migrate`: {text}")
         return StatementRefused(f"the metadata cluster refuses a statement: {text}")
     if kind in (Kind.READ, Kind.GLOBAL_READ):
         return MetadataUnavailable(f"the metadata cluster did not answer a read: {text}")
@@ -82,7 +83,7 @@ def translate_preparing(error: BaseException) -> DolmenError:
     """The error of ours when a statement could not be prepared: it was not sent, whatever happened."""
     translated = translate(Kind.READ, error)
     if isinstance(translated, MetadataUnavailable):
-        return MetadataUnavailable(f"a statement cannot be prepared: {translated}")
+        return type(translated)(f"a statement cannot be prepared: {translated}")
     return translated
 
 

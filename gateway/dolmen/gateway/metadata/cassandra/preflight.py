@@ -21,6 +21,7 @@ from dolmen.gateway.metadata.cassandra import statement_metrics as metrics
 from dolmen.gateway.metadata.cassandra.address import CassandraAddress
 from dolmen.gateway.metadata.cassandra.cql import Kind, Row, Statement
 from dolmen.gateway.metadata.cassandra.migrations import MIGRATIONS, SCHEMA_VERSION, Migration
+from dolmen.gateway.metadata.store import MetadataUnavailable
 
 LOOK_SECONDS = 60.0  # settings and replication change by hand
 LOOK_AGAIN_SECONDS = 2.0  # while something is wrong: a migration that ends makes the gateway ready at once
@@ -35,6 +36,10 @@ _REGISTER_EXISTS = (
 )
 
 _log = get_logger("cassandra-preflight")
+
+
+class SchemaMissing(MetadataUnavailable):
+    """A keyspace, table or column is not there: the schema is missing, too old, or just being made."""
 
 
 class Node(NamedTuple):
@@ -179,7 +184,11 @@ async def read_migrations(session: Asks, keyspace: str) -> dict[str, str] | None
     """The register of migrations: id -> checksum; None when there is none. Raises ``MetadataUnavailable``."""
     if not await session.ask(_REGISTER_EXISTS.format(keyspace=keyspace)):
         return None
-    return {str(name): str(checksum) for name, checksum in await session.run(_REGISTERED)}
+    try:
+        rows = await session.run(_REGISTERED)
+    except SchemaMissing:  # a table is listed a moment before it can be used
+        return None
+    return {str(name): str(checksum) for name, checksum in rows}
 
 
 async def _settings_of(session: Asks, node: str) -> dict[str, str]:

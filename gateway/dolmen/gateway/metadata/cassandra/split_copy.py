@@ -20,6 +20,7 @@ from dolmen.gateway.metadata.store import MetadataUnavailable
 PAGE_ROWS = 500  # read at a time: ~150 KB
 BATCH_ROWS = 64  # written in one mutation ...
 BATCH_BYTES = 16_384  # ... and at most so many: a third of what Cassandra takes as one batch
+BATCHES_AT_ONCE = 3  # a replica has some dozens of threads for writes
 # 100,000 rows are copied in half a minute and compared in a quarter; a node that takes 1,000 PUTs a second hardly notices.
 COPY_ROWS_PER_SECOND = 4000.0
 COMPARE_ROWS_PER_SECOND = 16_000.0  # of both sides together
@@ -83,7 +84,7 @@ class Compared(NamedTuple):
 
 
 class Pace:
-    """Holds a loop to a rate."""
+    """Holds a loop to a rate; what it lost within the last second it may make good."""
 
     def __init__(self, clock: Clock, rows_per_second: float) -> None:
         self._clock = clock
@@ -93,7 +94,7 @@ class Pace:
     async def spend(self, rows: int) -> None:
         """Wait until ``rows`` more may be handled. Always gives way to others once."""
         now_seconds = self._clock.monotonic_seconds()
-        self._next_seconds = max(self._next_seconds, now_seconds) + rows / self._rate
+        self._next_seconds = max(self._next_seconds, now_seconds - 1.0) + rows / self._rate
         await asyncio.sleep(max(0.0, self._next_seconds - now_seconds))
 
 
@@ -201,9 +202,11 @@ class RowCopier:
                     rows = pages.take(None)
                     if not rows:
                         break
-                    for batch in _batches(bucket_id, reshape, rows):
-                        await self._cql.batch(batch)
-                        await pace.spend(len(batch))
+                    batches = _batches(bucket_id, reshape, rows)
+                    for at in range(0, len(batches), BATCHES_AT_ONCE):
+                        some = batches[at : at + BATCHES_AT_ONCE]
+                        await asyncio.gather(*map(self._cql.batch, some))
+                        await pace.spend(sum(map(len, some)))
                     copied += len(rows)
         return copied
 

@@ -22,6 +22,7 @@ from dolmen.gateway.metadata.cassandra.moves import Wanted
 from dolmen.gateway.metadata.cassandra.parts import Parts
 from dolmen.gateway.metadata.cassandra.ports import Maintained
 from dolmen.gateway.metadata.cassandra.truth import Head, new_op
+from dolmen.gateway.metadata.cassandra.usage import FLUSH_SECONDS
 from dolmen.gateway.metadata.records import (
     BucketRecord,
     Committed,
@@ -34,6 +35,7 @@ from dolmen.gateway.metadata.records import (
     RepairRow,
     UploadRecord,
     UploadRow,
+    Usage,
     Versioning,
     VersionRecord,
     WriteCondition,
@@ -82,19 +84,19 @@ class CassandraStore(Maintained):
         self._grace_us = int(garbage_grace_seconds * 1_000_000)
         self._on_statement = on_statement
         self._log = get_logger("metadata")
-        self._life: asyncio.Task[None] | None = None
+        self._background: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
         """Does not wait for a cluster that is down: then every operation is refused until it answers."""
         self._session = CassandraSession(self._address, self._clock, on_statement=self._on_statement)
         await self._session.connect()
-        self._parts = Parts(self._session, self._address, self._clock, secrets.randbits(63), self._grace_us)
-        self._life = asyncio.create_task(self._live())
+        self._parts = Parts(self._session, self._address, self._clock, 1 + secrets.randbits(62), self._grace_us)
+        self._background = [asyncio.create_task(self._live()), asyncio.create_task(self._count())]
 
     async def close(self) -> None:
-        if self._life is not None:
-            self._life.cancel()
-            await asyncio.gather(self._life, return_exceptions=True)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
         await self._parts.close()
         await self._session.close()
 
@@ -109,6 +111,11 @@ class CassandraStore(Maintained):
             except DolmenError as error:
                 self._log.debug("no sign of life could be left", error=str(error))
             await asyncio.sleep(ALIVE_SECONDS)
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self._parts.flush()
 
     # ---- buckets -------------------------------------------------------------------------------------------------
 
@@ -130,7 +137,12 @@ class CassandraStore(Maintained):
     async def delete_bucket(self, name: str, bucket_id: bytes) -> None:
         await self._parts.buckets.delete(name, bucket_id)
 
+    async def usage(self, bucket_id: bytes) -> Usage:
+        await self._parts.follow.idle()
+        return await self._parts.usage.of(bucket_id)
+
     async def _fresh(self, bucket: BucketRecord) -> BucketRecord:
+        self._parts.names.put(bucket.bucket_id, bucket.name)
         return await self._parts.buckets.fresh(bucket.name, bucket.bucket_id)
 
     async def _unless_closed(self, bucket: BucketRecord, work: Awaitable[T]) -> T:

@@ -13,11 +13,17 @@ from dolmen.gateway.metadata.cassandra.address import CassandraAddress
 from dolmen.gateway.metadata.cassandra.driver import CassandraSession
 from dolmen.gateway.metadata.cassandra.migrate import migrate
 from dolmen.gateway.metadata.cassandra.migrations import SCHEMA_VERSION
+from dolmen.gateway.metadata.cassandra.ports import Maintained
 from dolmen.gateway.metadata.cassandra.preflight import read_migrations
 from dolmen.gateway.metadata.cassandra.transfer import CassandraTransfer
 from dolmen.gateway.metadata.store import MetadataUnavailable
 
+
 PATIENCE_SECONDS = 300.0  # of every call: what runs for hours does not end because nodes were restarted
+
+
+class CassandraTool(CassandraTransfer, Maintained):
+    """All that commands need of a store: everything but the operations of requests."""
 
 
 @asynccontextmanager
@@ -34,13 +40,13 @@ async def connected(address: CassandraAddress, clock: Clock) -> AsyncIterator[Ca
 
 
 @asynccontextmanager
-async def opened_tool(address: CassandraAddress, clock: Clock) -> AsyncIterator[CassandraTransfer]:
+async def opened_tool(address: CassandraAddress, clock: Clock) -> AsyncIterator[CassandraTool]:
     """The store, of this program's schema. Raises as ``connected``."""
     async with connected(address, clock) as session:
         found = await _version(session, address)
         if found != SCHEMA_VERSION:
             raise ConfigError(f"the schema has version {found}, not {SCHEMA_VERSION}: run `dolmen metadata migrate`")
-        tool = CassandraTransfer(session, address, clock, patience_seconds=PATIENCE_SECONDS)
+        tool = CassandraTool(session, address, clock, patience_seconds=PATIENCE_SECONDS)
         try:
             yield tool
         finally:

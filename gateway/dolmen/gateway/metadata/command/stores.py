@@ -56,10 +56,10 @@ def check_file(text: str, *, exists: bool) -> None:
 
 
 @asynccontextmanager
-async def opened(text: str, clock: Clock) -> AsyncIterator[ToolStore]:
-    """The store, open; a file must be there. Raises ``ConfigError``, ``MetadataUnavailable``."""
+async def opened(text: str, clock: Clock, *, exists: bool = True) -> AsyncIterator[ToolStore]:
+    """The store, open. ``exists``: a file must be there. Raises ``ConfigError``, ``MetadataUnavailable``."""
     if is_file(text):
-        async with opened_file(text, clock) as file:
+        async with opened_file(text, clock, exists=exists) as file:
             yield file
         return
     from dolmen.gateway.metadata.cassandra.tool import opened_tool  # noqa: PLC0415 - its driver takes a second to load

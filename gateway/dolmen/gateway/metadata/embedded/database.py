@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import apsw
 
 from dolmen.core.errors import ConfigError, Corruption, DolmenError
+from dolmen.gateway.metadata.rows import decode_row
 from dolmen.gateway.metadata.store import MetadataUnavailable
 
 Connection = apsw.Connection
@@ -26,7 +27,7 @@ class Rows(Protocol):
 Execute = Callable[..., Rows]  # of one cursor: fetch everything, a half-read statement would keep its snapshot
 
 SQLITE_VERSION_MIN = 3_051_003  # before it two connections may corrupt the file (WAL-reset bug, fixed in 3.51.3)
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 BUSY_MS = 10_000  # recovery of another process's log may hold the file for a moment
 READ_CACHE_KIB = 4096  # of a reading connection; it is dropped whenever somebody commits, the kernel's cache does the work
 WRITE_CACHE_KIB = 24_576  # of the writing connection: inner pages of some million keys, and the pages of one commit
@@ -63,7 +64,26 @@ CREATE TABLE documents (space TEXT, kind TEXT, name TEXT, rev INTEGER NOT NULL, 
   PRIMARY KEY (space, kind, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE spaces (space TEXT PRIMARY KEY, rev INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
-MIGRATIONS = {1: SCHEMA, 2: _TO_2}  # version: the statements that lead to it from the one before
+# Version 3: what each bucket holds, counted in the transaction of every change.
+_TO_3 = """
+CREATE TABLE usage (bucket_id BLOB PRIMARY KEY, objects INTEGER NOT NULL, bytes INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+MIGRATIONS = {1: SCHEMA, 2: _TO_2, 3: _TO_3}  # version: the statements that lead to it from the one before
+
+
+def _count_usage(connection: Connection) -> None:
+    """Of the versions that are there already."""
+    sums: dict[bytes, tuple[int, int]] = {}
+    for bucket_id, raw in connection.execute("SELECT bucket_id, row FROM versions"):
+        row = decode_row(blob(raw))
+        if not row.is_delete_marker:
+            objects, size_bytes = sums.get(blob(bucket_id), (0, 0))
+            sums[blob(bucket_id)] = objects + 1, size_bytes + row.size
+    for held, (objects, size_bytes) in sums.items():
+        connection.execute("INSERT INTO usage VALUES (?, ?, ?)", (held, objects, size_bytes))
+
+
+FILLS = {3: _count_usage}  # what a new table needs to know of a file that is in use
 
 
 def ours(error: SqliteError) -> DolmenError:
@@ -127,6 +147,8 @@ def _check_schema(path: str) -> None:
             with connection:
                 for version in range(found + 1, SCHEMA_VERSION + 1):
                     connection.execute(MIGRATIONS[version])
+                    if version in FILLS and found:
+                        FILLS[version](connection)
                 connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     finally:
         connection.close()

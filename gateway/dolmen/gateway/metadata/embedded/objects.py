@@ -31,6 +31,7 @@ from dolmen.gateway.metadata.records import (
     MutablePart,
     NewVersion,
     RepairRow,
+    Usage,
     Versioning,
     VersionRecord,
     WriteCondition,
@@ -47,6 +48,7 @@ from dolmen.gateway.metadata.rows import (
     version_of_rows,
 )
 from dolmen.gateway.metadata.store import NoSuchBucket, NoSuchKey, NoSuchVersion, ObjectChanged
+from dolmen.gateway.metadata.usage import usage_delta
 
 _decode_repair = msgspec.msgpack.Decoder(RepairRow).decode
 _set = msgspec.structs.force_setattr
@@ -127,6 +129,18 @@ def apply(execute: Execute, bucket_id: bytes, key: bytes, change: Change, due_us
         execute("DELETE FROM listing WHERE bucket_id = ? AND key = ?", (bucket_id, key))
     if change.garbage is not None:
         note_garbage(execute, change.garbage, due_us)
+    objects, size_bytes = usage_delta(change)
+    if objects or size_bytes:
+        execute(
+            "INSERT INTO usage VALUES (?, ?, ?) ON CONFLICT (bucket_id) DO UPDATE SET objects = objects + ?2, bytes = bytes + ?3",
+            (bucket_id, objects, size_bytes),
+        )
+
+
+def usage(execute: Execute, bucket_id: bytes) -> Usage:
+    """What the bucket holds."""
+    found = execute("SELECT objects, bytes FROM usage WHERE bucket_id = ?", (bucket_id,)).fetchall()
+    return Usage(objects=found[0][0], size_bytes=found[0][1]) if found else Usage(objects=0, size_bytes=0)
 
 
 def rewrite(execute: Execute, bucket_id: bytes, record: VersionRecord, *, is_current: bool) -> None:

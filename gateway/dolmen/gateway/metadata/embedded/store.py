@@ -29,6 +29,7 @@ from dolmen.gateway.metadata.records import (
     MutablePart,
     NewVersion,
     RepairRow,
+    Usage,
     VersionRecord,
     WriteCondition,
 )
@@ -141,9 +142,14 @@ class EmbeddedStore(EmbeddedUploads, EmbeddedEvents, EmbeddedDocuments):
             uploads.end_all(execute, bucket_id, self._clock.now_us() + self._grace_us)
             documents.drop_space(execute, f"bucket/{bucket_id.hex()}")
             transaction.versioning.pop(bucket_id, None)
+            execute("DELETE FROM usage WHERE bucket_id = ?", (bucket_id,))
             execute("DELETE FROM buckets WHERE name = ?", (name,))
 
         await self._writer.submit(run)
+
+    async def usage(self, bucket_id: bytes) -> Usage:
+        with translated():
+            return objects.usage(self._read, bucket_id)
 
     # ---- objects -------------------------------------------------------------------------------------------------
 
