@@ -240,6 +240,7 @@ async def test_closing_ends_the_threads_and_answers_who_still_waits(make_address
     waiting = [asyncio.create_task(session.run(READ, part)) for _ in range(50)]
     await asyncio.sleep(0)
     await session.close()
+    await session.close()
     for answer in await asyncio.gather(*waiting, return_exceptions=True):
         assert answer == [] or isinstance(answer, MetadataUnavailable)
     with pytest.raises(MetadataUnavailable, match="closed"):

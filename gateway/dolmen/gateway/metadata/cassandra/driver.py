@@ -107,7 +107,7 @@ class CassandraSession:
         self._watcher = asyncio.create_task(self._watch(wait), name="cassandra-watch")
 
     async def close(self) -> None:
-        """End everything. Statements in flight end with an error."""
+        """End everything. Statements in flight end with an error. Again: nothing."""
         if self._watcher is not None:
             self._watcher.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -34,6 +34,7 @@ class Link:
         self._thread = ThreadPoolExecutor(1, "dolmen-cassandra")
         self._cluster: Any = None
         self._session: Any = None
+        self._closed = False
         self.profiles: Mapping[object, Any] = {}
         self.why = "the metadata cluster has not been asked yet"  # there is no session
 
@@ -58,7 +59,10 @@ class Link:
             raise
 
     async def close(self) -> None:
-        """What is in flight ends with an error."""
+        """What is in flight ends with an error. Again: nothing."""
+        if self._closed:
+            return
+        self._closed = True
         self._session = None
         self.why = "the session is closed"
         # The thread does one thing after the other: a connection that is being made just now is ended, too.
