@@ -1,6 +1,7 @@
 """A store moves to Cassandra and back while it changes, and arrives exactly; answers that are lost change nothing about that."""
 
 import asyncio
+import contextlib
 import os
 import random
 
@@ -10,6 +11,7 @@ from cassandra_parts import Between, address_of, make_schema, session_in
 from metadata_builders import SettableClock, layout_of
 from store_scribbler import Scribbler, everything, lists
 
+from dolmen.core.errors import ConfigError
 from dolmen.gateway.metadata.cassandra.cql import Kind, Statement
 from dolmen.gateway.metadata.cassandra.load import load_of
 from dolmen.gateway.metadata.cassandra.shards import ShardMap
@@ -177,6 +179,19 @@ async def test_patience_outlasts_a_cluster_that_is_away_for_a_while(cassandra, p
     assert await hasty.fetch(ItemKind.SPACE, [place_of(item)]) == [item]
 
 
+@pytest.mark.parametrize(("seconds_ago", "is_used"), [(5, True), (600, False)])
+async def test_a_store_that_processes_use_is_not_loaded(seconds_ago, is_used):
+    clock = SettableClock()
+
+    class Workers:
+        async def run(self, statement, *values):
+            return [(1, None), (2, clock.now_us() - seconds_ago * 1_000_000)]
+
+    tool = CassandraTransfer(Workers(), address_of(["127.0.0.1"], "none"), clock)
+    with pytest.raises(ConfigError, match="stop them first") if is_used else contextlib.nullcontext():
+        await tool.require_unused()
+
+
 async def test_a_bucket_that_is_loaded_in_order_gets_its_ranges_on_the_way(cassandra, parts_keyspace, cql, fresh, monkeypatch):
     monkeypatch.setattr("dolmen.gateway.metadata.cassandra.fresh_ranges.ROWS", 40)
     clock = SettableClock()
@@ -201,7 +216,8 @@ async def test_a_bucket_that_is_loaded_in_order_gets_its_ranges_on_the_way(cassa
     assert (checked.keys, checked.wrong) == (260, 0)
 
 
-async def test_list_rows_that_are_wrong_are_found_and_healed(cassandra, parts_keyspace, cql, fresh):
+async def test_list_rows_that_are_wrong_are_found_and_healed(cassandra, parts_keyspace, cql, fresh, monkeypatch):
+    monkeypatch.setattr("dolmen.gateway.metadata.cassandra.listcheck.LOOK_SECONDS", 0.01)
     clock = SettableClock()
     tool = CassandraTransfer(cql, address_of(cassandra, parts_keyspace), clock)
     bucket = BucketRecord(name=f"{fresh}-bucket", bucket_id=os.urandom(16), owner="1" * 12, region="r", created_us=1)

@@ -78,6 +78,7 @@ async def test_a_full_range_is_split_within_a_minute_and_writers_hardly_notice(c
         writers.take()
         await asyncio.sleep(20)
         before = writers.take()
+        assert before[2] > 200
         began = time.perf_counter()
         split = await splitting.split_at(bucket)
         found_seconds = time.perf_counter() - began

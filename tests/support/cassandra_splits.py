@@ -27,6 +27,7 @@ from dolmen.gateway.metadata.cassandra.split_duty import SplitDuty
 from dolmen.gateway.metadata.cassandra.stamps import Stamps
 from dolmen.gateway.metadata.cassandra.truth import Truth
 from dolmen.gateway.metadata.records import NO_CONDITION, BucketRecord, DeleteRequest, Versioning
+from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 
 CREATE_BUCKET = Statement(
     "INSERT INTO buckets (name, bucket_id, owner, state, state_us, rev, record) VALUES (?, ?, ?, 0, 0, 1, ?) IF NOT EXISTS",
@@ -231,12 +232,14 @@ class Traffic:
         await asyncio.gather(*self._tasks)
 
     async def change(self, writer, key, *, put):
-        count, _ = self.settled[key]
+        count, there = self.settled[key]
         self.settled[key] = count + 1, None
-        if put:
-            await writer.put(self.bucket, key)
-        else:
-            await writer.delete(self.bucket, key)
+        try:
+            await (writer.put if put else writer.delete)(self.bucket, key)
+        except MetadataUnknown:
+            return  # nobody knows: lists may show what they like
+        except MetadataUnavailable:
+            put = there
         self.settled[key] = count + 2, put
         self.changes += 1
 
@@ -254,7 +257,10 @@ class Traffic:
 
     async def list_once(self, lister):
         before = dict(self.settled)
-        found = [row.key for row in await lister.rows(self.bucket, self.random.choice((7, 1000)))]
+        try:
+            found = [row.key for row in await lister.rows(self.bucket, self.random.choice((7, 1000)))]
+        except MetadataUnavailable:
+            return  # an overloaded machine; better than a short page
         self.lists += 1
         shown = set(found)
         if found != sorted(shown):

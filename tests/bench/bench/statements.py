@@ -15,9 +15,11 @@ from bench.row import Row
 from dolmen.core.errors import DolmenError
 from dolmen.gateway.metadata.cassandra.cql import Bound, Kind, Statement
 from dolmen.gateway.metadata.cassandra.driver import CassandraSession
+from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 
 IN_FLIGHT = (1, 16, 64)
-KEYS = 500  # read in turn
+KEYS = 480  # read in turn
+FILLING, FILL_TRIES = 8, 20  # changes in flight, and tries of each, while the keys are made
 LISTED = 1001  # rows of a page of a list
 SUMMARY_BYTES, REST_BYTES = 150, 350  # of a small object
 
@@ -54,8 +56,8 @@ class Load:
         for first in range(0, LISTED, 77):
             rows = range(first, min(first + 77, LISTED))
             await self.session.batch([Bound(_WRITE, self._listed(b"p", number)) for number in rows])
-        for first in range(0, KEYS, 50):
-            await asyncio.gather(*(self._change(b"r%d" % number) for number in range(first, first + 50)))
+        for first in range(0, KEYS, FILLING):
+            await asyncio.gather(*(self._make(b"r%d" % number) for number in range(first, first + FILLING)))
 
     def kinds(self) -> dict[str, Callable[[], Awaitable[object]]]:
         """By the name of their rows."""
@@ -84,9 +86,22 @@ class Load:
         return self._bucket, shard, 0, b"key-%08d" % (number % 5000), self._summary, number + 1
 
     async def _change(self, key: bytes) -> None:
+        assert (await self.session.cas(self._changes(key))).applied
+
+    def _changes(self, key: bytes) -> list[Bound]:
         head = Bound(_HEAD, (1, self._op, None, 1, self._bucket, key, None))
         version = Bound(_VERSION, (self._bucket, key, 1, 1, self._op, self._summary, self._rest))
-        assert (await self.session.cas([head, version])).applied
+        return [head, version]
+
+    async def _make(self, key: bytes) -> None:
+        """Until it is there: nodes that have only just started let some time out."""
+        for _ in range(FILL_TRIES):
+            try:
+                await self.session.cas(self._changes(key))
+                return
+            except MetadataUnknown:
+                continue
+        raise MetadataUnavailable("the cluster is too slow to be measured")
 
     def _nodes_cpu(self) -> Callable[[], float]:
         before = [usage(pid) for pid in self.node_pids]

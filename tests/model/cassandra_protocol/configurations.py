@@ -7,7 +7,7 @@ from .coordinator import Coordinator
 from .deleter import Deleter, Reverter
 from .lister import Lister
 from .rules import Weakening
-from .splitter import Splitter
+from .splitter import ORDER, Splitter
 from .state import bit
 from .sweeper import Sweeper
 from .writer import Request, Writer
@@ -38,10 +38,12 @@ def plain(weak: Weak = NOTHING, lists: int = 1, kinds: tuple[str, ...] = ("put",
     return Configuration(f"{len(kinds)} writers, {lists} lists", (*writers(*kinds, weak=weak), *listers))
 
 
-def split(weak: Weak = NOTHING, lists: int = 1, kinds: tuple[str, ...] = ("put",), takeovers_max: int = 1) -> Configuration:
+def split(
+    weak: Weak = NOTHING, lists: int = 1, kinds: tuple[str, ...] = ("put",), takeovers_max: int = 1, stops_after: str = ORDER[-1]
+) -> Configuration:
     """A split under writers and LISTs; the splitter dies at any step and is followed by another."""
     listers = tuple(Lister(number + 1, weak=weak) for number in range(lists))
-    splitter = Splitter(weak=weak, takeovers_max=takeovers_max)
+    splitter = Splitter(weak=weak, takeovers_max=takeovers_max, stops_after=stops_after)
     name = f"{len(kinds)} writers, {lists} lists, split"
     return Configuration(name, (*writers(*kinds, weak=weak), *listers, splitter))
 
@@ -85,9 +87,13 @@ def deleted(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), timeouts: b
     return Configuration("bucket deleted", (*made, Lister(weak=weak), *removing, Coordinator()))
 
 
-def deleted_split(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), *, zombie: bool = False) -> Configuration:
-    """A bucket is deleted while its shard is split; ``zombie``: by two splitters, the first of which only seemed dead."""
-    splitters = (Splitter(weak=weak), Splitter(2, weak=weak)) if zombie else (Splitter(weak=weak, takeovers_max=1),)
-    deleting = (Deleter(weak=weak), Reverter()) if zombie else (Deleter(weak=weak),)
-    made = writers(*kinds, weak=weak) if not zombie else ()
-    return Configuration("bucket deleted, split", (*made, Lister(weak=weak), *splitters, *deleting))
+def deleted_split(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), takeovers_max: int = 0) -> Configuration:
+    """A bucket is deleted while its shard is split."""
+    splitter = Splitter(weak=weak, takeovers_max=takeovers_max)
+    return Configuration("bucket deleted, split", (*writers(*kinds, weak=weak), Lister(weak=weak), splitter, Deleter(weak=weak)))
+
+
+def given_up(weak: Weak = NOTHING) -> Configuration:
+    """A split is given up for a deletion that is taken back; the first splitter only seemed dead."""
+    splitters = Splitter(weak=weak), Splitter(2, weak=weak)
+    return Configuration("split given up", (Lister(weak=weak), *splitters, Deleter(weak=weak), Reverter()))

@@ -45,10 +45,17 @@ class SplitterState(NamedTuple):
 class Splitter:
     """``takeovers_max``: how often it dies, at any step, and a successor takes the lease and repeats everything.
 
-    With two splitters the first one only seems dead: both go on.
+    With two splitters the first one only seems dead: both go on. ``stops_after``: a step (what follows is looked at elsewhere).
     """
 
-    def __init__(self, number: int = 1, *, weak: frozenset[Weakening] = frozenset(), takeovers_max: int = 0) -> None:
+    def __init__(
+        self,
+        number: int = 1,
+        *,
+        weak: frozenset[Weakening] = frozenset(),
+        takeovers_max: int = 0,
+        stops_after: str = ORDER[-1],
+    ) -> None:
         self.name = f"splitter {number}"
         self.is_successor = number > 1
         self.weak = weak
@@ -67,7 +74,7 @@ class Splitter:
             order.remove(left_out[weakening])
         if Weakening.MOVED_AFTER_MAP in weak:
             order.insert(order.index("cutover") + 1, "moved")
-        self._after = dict(zip(order, [*order[1:], "end"], strict=True))
+        self._after = dict(zip(order, [*order[1:], "end"], strict=True)) | {stops_after: "end"}
 
     def start(self) -> SplitterState:
         return SplitterState()

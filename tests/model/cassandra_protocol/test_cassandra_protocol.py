@@ -18,10 +18,12 @@ HOLDING = {
     "two writers and two lists": made.plain(lists=2),
     "three writers": made.plain(kinds=("put", "delete", "put")),
     "one writer and two lists meet a split whose splitter dies": made.split(lists=2),
-    "a put, then a delete, with maps of any age, meet a split whose splitter dies twice": made.split(
-        kinds=("put delete",), takeovers_max=2
+    "a put, then a delete, with maps of any age, meet a split whose splitter dies": made.split(
+        kinds=("put delete",)
     ),
-    "two writers meet a split": made.split(kinds=("put", "delete"), takeovers_max=0),
+    "two writers meet a split, up to its cut-over": made.split(
+        kinds=("put", "delete"), takeovers_max=0, stops_after="cutover"
+    ),
     "a splitter that only seemed dead goes on beside its successor": made.two_splitters(),
     "batches land late under two writers": made.late(),
     "two puts of one sequence": made.late(kinds=("put", "put")),
@@ -35,11 +37,15 @@ HOLDING = {
     "a bucket is deleted under a writer whose batches land late": made.deleted(kinds=("put",)),
     "a bucket is deleted under two writers": made.deleted(kinds=("put create", "delete")),
     "a deletion is taken back while its deleter goes on": made.deleted(deleters=2, timeouts=False),
+    "a bucket is deleted while its shard is split": made.deleted_split(),
+    "a split is given up for a deletion that is taken back": made.given_up(),
 }
 
 LARGE = {
     "two writers and two lists meet a split whose splitter dies": made.split(kinds=("put", "delete"), lists=2),
     "two puts meet a split whose splitter dies": made.split(kinds=("put", "put"), takeovers_max=2),
+    "a put, then a delete meet a split whose splitter dies twice": made.split(kinds=("put delete",), takeovers_max=2),
+    "a bucket is deleted while its shard is split by splitters that die": made.deleted_split(takeovers_max=1),
     "two splitters, two writers": made.two_splitters(kinds=("put", "delete")),
     "late batches of three writers": made.late(kinds=("put delete", "create", "delete")),
     "late batches with notes of three writers": made.notes(kinds=("put delete", "put", "create"), timeouts=True),
@@ -59,6 +65,11 @@ WEAKENED = {
     Weakening.NEVER_MOVED: made.split,
     Weakening.MOVED_AFTER_MAP: made.split,
     Weakening.NO_COMPARISON: lambda weak: made.split(weak, kinds=("put delete",)),
+    Weakening.SETTLE_WITHOUT_LOOKING: made.split,
+    Weakening.SETTLE_WITHOUT_REINDEX: made.split,
+    Weakening.MARKS_WITHOUT_LEASE: made.given_up,
+    Weakening.SPLIT_IGNORES_DELETION: made.deleted_split,
+    Weakening.DELETION_IGNORES_SPLIT: made.deleted_split,
     Weakening.SERIAL_READ_DECIDES: made.late,
     Weakening.UNKNOWN_CLEARS_INTENT: made.late,
     Weakening.NEXT_REQUEST_CLEARS_UNKNOWN: lambda weak: made.late(weak, kinds=("put create",)),

@@ -59,7 +59,8 @@ def test_a_range_takes_part_in_one_action_only():
     small = ShardLoad(10, 10, 0)
     assert planned([small, small, small], 1, 1, 1) == [Action(ActionKind.MERGE, b"")]
     assert planned([small, small, small, small], 1, 1, 1, 1) == [Action(ActionKind.MERGE, b""), Action(ActionKind.MERGE, b"2")]
-    assert planned([ShardLoad(2000, 1, 0), small, small], 1, 1, 1) == [Action(ActionKind.SPLIT, b""), Action(ActionKind.MERGE, b"1")]
+    full = ShardLoad(2000, 1, 0)
+    assert planned([full, small, small], 1, 1, 1) == [Action(ActionKind.SPLIT, b""), Action(ActionKind.MERGE, b"1")]
 
 
 def test_ranges_under_way_and_young_ones_are_left_alone():

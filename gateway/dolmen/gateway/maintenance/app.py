@@ -175,13 +175,23 @@ def arguments_of(argv: Sequence[str]) -> argparse.Namespace:
     return parse(PROGRAM, DESCRIPTION, SETTINGS, argv)
 
 
+def _geometry(arguments: argparse.Namespace) -> Geometry:
+    k, m = arguments.scheme
+    return Geometry(
+        k=k,
+        m=m,
+        stripe_bytes=k * arguments.fragment_bytes,
+        min_fragment_bytes=arguments.min_fragment_bytes,
+        pools=pools_of(arguments.storage_class, arguments.fragment_bytes, arguments.min_fragment_bytes),
+    )
+
+
 class Maintenance:
     """One maintenance process."""
 
     def __init__(self, arguments: argparse.Namespace) -> None:
         """Must be called in the loop: clients are made on it."""
         clock = SystemClock()
-        k, m = arguments.scheme
         self._arguments = arguments
         self._log = get_logger("maintenance")
         self.started = asyncio.Event()  # the metadata is open and the admin address answers
@@ -198,13 +208,7 @@ class Maintenance:
             client=self.client,
             watch=self.watch,
             cluster_id=arguments.cluster_id,
-            geometry=Geometry(
-                k=k,
-                m=m,
-                stripe_bytes=k * arguments.fragment_bytes,
-                min_fragment_bytes=arguments.min_fragment_bytes,
-                pools=pools_of(arguments.storage_class, arguments.fragment_bytes, arguments.min_fragment_bytes),
-            ),
+            geometry=_geometry(arguments),
         )
         parts = (self.store, self.cluster, self.client, clock)
         self._outbound = Outbound(arguments.notification_ca_file)

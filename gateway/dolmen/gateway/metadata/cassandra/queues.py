@@ -31,7 +31,7 @@ OVER_US = 3600 * _SECOND_US  # how long a slice and its last stamp must be over 
 SLOW_US = OVER_US // 2  # a stamp that took longer to arrive is put again
 RECHECK_SECONDS = 900.0  # so often everything is read anew, whatever was remembered: clocks may have been set back
 REGISTER_SLICES = 144  # a day: how far back the register is read between two rechecks
-REMEMBERED_MAX = 100_000  # waiting entries known by id, ~200 bytes each; with more of them nothing is remembered
+REMEMBERED_MAX = 100_000  # waiting entries known by id, ~150 bytes each; with more of them nothing is remembered
 REGISTERED_MAX = 4096  # slices that this process has put into the register
 IN_FLIGHT_MAX = 16  # statements of one call
 
@@ -65,13 +65,6 @@ class Entry(NamedTuple):
     body: bytes
 
 
-class _Waiting(NamedTuple):
-    """What is remembered of an entry."""
-
-    due_us: int
-    stamp_us: int  # its write time
-
-
 class _Slice:
     """What this process knows of a slice; true as long as the register holds ``stamp_us`` for it."""
 
@@ -80,7 +73,7 @@ class _Slice:
     def __init__(self, number: int, stamp_us: int) -> None:
         self.stamp_us = stamp_us
         self.frontier_us = number * SLICE_US  # everything before was read: what of it is not in ``waiting`` is finished
-        self.waiting: dict[bytes, _Waiting] = {}  # in the order of ids
+        self.waiting: dict[bytes, int] = {}  # when they are due, in the order of ids
 
 
 class TimeQueue:
@@ -94,7 +87,6 @@ class TimeQueue:
         self._latest_us = 0  # of the clock
         self._registered: set[int] = set()  # slices put into the register by this process, none of them over
         self._slices: dict[int, _Slice] = {}
-        self._told: dict[bytes, int] = {}  # write times of what ``due`` told last
         self._rechecked_seconds: float | None = None  # None: nothing is known yet
         self._low = 0  # the register is read from this slice on
         self._reading = asyncio.Lock()
@@ -111,16 +103,12 @@ class TimeQueue:
         """What is due, at most ``limit``, in the order of ids. One statement when no slice is registered."""
         async with self._reading:
             register = await self._read_register()
-            told: dict[bytes, int] = {}
             found: list[Entry] = []
             for number, stamp_us in register:
                 if number * SLICE_US > now_us or len(found) >= limit:
                     break
                 known = self._known(number, stamp_us)
-                rows = await self._due_of(number, known, now_us, limit - len(found))
-                found += [Entry(*row[:3]) for row in rows]
-                told.update((row[0], row[3]) for row in rows)
-            self._told = told
+                found += await self._due_of(number, known, now_us, limit - len(found))
             await self._unregister(register)
             if sum(len(known.waiting) for known in self._slices.values()) > REMEMBERED_MAX:
                 self._slices.clear()
@@ -128,34 +116,30 @@ class TimeQueue:
 
     async def finish(self, ids: Sequence[bytes]) -> None:
         """Forget entries; those that are not there are left alone."""
-        stamps: dict[bytes, int] = {}
-        unknown = []
+        # With the time of their own writes, whatever the clocks say: what is only repeated stays finished.
+        rows = await self._read_exactly(ids)
+        await self._write({each: Bound(_DELETE, (stamp_us, self._name, *_place(each), each)) for each, _, _, stamp_us in rows})
         for entry_id in ids:
-            stamp_us = self._stamp_of(entry_id)
-            if stamp_us is None:
-                unknown.append(entry_id)
-            else:
-                stamps[entry_id] = stamp_us
-        stamps.update((row[0], row[3]) for row in await self._read_exactly(unknown))
-        # With the time of the write itself: what is written anew (and therefore later) stays, what is only repeated does not.
-        await self._write(
-            {each: Bound(_DELETE, (stamp_us, self._name, *_place(each), each)) for each, stamp_us in stamps.items()}
-        )
-        for entry_id in stamps:
-            self._forget(entry_id)
+            known = self._slices.get(_place(entry_id)[0])
+            if known is not None:
+                known.waiting.pop(entry_id, None)
 
     async def postpone(self, ids: Sequence[bytes], due_us: int, change: Change) -> None:
         """Entries that are there become due at ``due_us`` (not before the time in their ids), with a changed body."""
         puts: dict[bytes, Bound] = {}
+        sooner: set[int] = set()  # slices of entries that others may remember as due later than they are now
         for row in await self._read_exactly(ids):
-            entry_id, _, body, stamp_us = row
+            entry_id, before_us, body, stamp_us = row
+            if due_us < before_us:
+                sooner.add(_place(entry_id)[0])
             later_us = max(self._stamps.next(), stamp_us + 1)
             puts[entry_id] = Bound(_PUT, (self._name, *_place(entry_id), entry_id, due_us, change(body), later_us))
             known = self._slices.get(_place(entry_id)[0])
             if known is not None and entry_id in known.waiting:
-                known.waiting[entry_id] = _Waiting(due_us, later_us)
-            self._told.pop(entry_id, None)
+                known.waiting[entry_id] = due_us
         await self._write(puts)
+        for number in sooner:
+            await self._register(number)
 
     async def count(self) -> int:
         """How many entries wait, due or not."""
@@ -210,12 +194,12 @@ class TimeQueue:
 
     # ---- one slice -----------------------------------------------------------------------------------------------
 
-    async def _due_of(self, number: int, known: _Slice, now_us: int, limit: int) -> list[Row]:
+    async def _due_of(self, number: int, known: _Slice, now_us: int, limit: int) -> list[Entry]:
         rows: list[Row] = []
-        wanted = [entry_id for entry_id, waiting in known.waiting.items() if waiting.due_us <= now_us]
+        wanted = [entry_id for entry_id, due_us in known.waiting.items() if due_us <= now_us]
         for at in range(0, len(wanted), EXACT_ROWS):
             if len(rows) >= limit:
-                return rows[:limit]
+                break
             rows += [row for row in await self._read_again(known, wanted[at : at + EXACT_ROWS]) if row[1] <= now_us]
         end_us = min((number + 1) * SLICE_US, now_us + 1)
         at_us, width_us = known.frontier_us, WINDOW_US
@@ -228,10 +212,10 @@ class TimeQueue:
                 continue
             if at_us == known.frontier_us and settled_us > at_us:
                 known.frontier_us = min(until_us, settled_us)
-                known.waiting.update((row[0], _Waiting(row[1], row[3])) for row in page if _time_of(row[0]) < known.frontier_us)
+                known.waiting.update((row[0], row[1]) for row in page if _time_of(row[0]) < known.frontier_us)
             rows += [row for row in page if row[1] <= now_us]
             at_us, width_us = until_us, min(2 * width_us, WINDOW_US)
-        return rows[:limit]
+        return [Entry(*row[:3]) for row in rows[:limit]]
 
     async def _read_window(self, number: int, from_us: int, until_us: int) -> list[Row] | None:
         """Entries with times in the range, in the order of ids; None: too many, unless it is a single microsecond."""
@@ -244,7 +228,7 @@ class TimeQueue:
     async def _read_again(self, known: _Slice, ids: Sequence[bytes]) -> list[Row]:
         """What is left of remembered entries: another process may have finished some."""
         rows = await self._read_exactly(ids)
-        there = {row[0]: _Waiting(row[1], row[3]) for row in rows}
+        there = {row[0]: row[1] for row in rows}
         for entry_id in ids:
             if entry_id in there:
                 known.waiting[entry_id] = there[entry_id]
@@ -278,18 +262,6 @@ class TimeQueue:
         if known is None:
             known = self._slices[number] = _Slice(number, stamp_us)
         return known
-
-    def _stamp_of(self, entry_id: bytes) -> int | None:
-        known = self._slices.get(_place(entry_id)[0])
-        if known is not None and entry_id in known.waiting:
-            return known.waiting[entry_id].stamp_us
-        return self._told.get(entry_id)
-
-    def _forget(self, entry_id: bytes) -> None:
-        known = self._slices.get(_place(entry_id)[0])
-        if known is not None:
-            known.waiting.pop(entry_id, None)
-        self._told.pop(entry_id, None)
 
     def _now_us(self) -> int:
         """The time. When it was set back, what was concluded from it is forgotten."""

@@ -18,7 +18,6 @@ from dolmen.gateway.metadata.cassandra.preflight import read_migrations
 from dolmen.gateway.metadata.cassandra.transfer import CassandraTransfer
 from dolmen.gateway.metadata.store import MetadataUnavailable
 
-
 PATIENCE_SECONDS = 300.0  # of every call: what runs for hours does not end because nodes were restarted
 
 

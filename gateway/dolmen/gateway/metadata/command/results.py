@@ -116,7 +116,7 @@ def _checked(result: Checked) -> list[str]:
 
 
 def _lists(result: ListsChecked) -> list[str]:
-    lines = [f"{result.buckets:,} buckets, {result.keys:,} comparisons of keys with lists, {result.wrong:,} wrong"]
+    lines = [f"{items_text({'bucket': result.buckets})}, {result.keys:,} comparisons of keys with lists, {result.wrong:,} wrong"]
     if result.healed:
         lines[0] += f", {result.healed:,} made anew"
     some = result.told[:SHOWN]
