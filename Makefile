@@ -61,7 +61,8 @@ clients: $(DEVELOP)
 clients-all: clients  ## install every S3 client of the matrix, those of make test-clients too
 	@$(VENV_DIR)/bin/python scripts/install_clients.py --slow
 
-test-cassandra: $(DEVELOP) $(TOOLS) cassandra-tools  ## the tests of S3 on stores with their metadata in Cassandra
+test-cassandra: $(DEVELOP) $(TOOLS) cassandra-tools  ## the parts of the Cassandra backend, then the tests of S3 on it
+	$(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q -m "cassandra_suite and not campaign" tests/cassandra $(ARGS)
 	DOLMEN_TEST_METADATA=cassandra $(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q tests/s3 $(ARGS)
 
 test-clients: $(DEVELOP) clients-all  ## the clients whose installation takes minutes, doing their real jobs

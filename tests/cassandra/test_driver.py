@@ -247,6 +247,8 @@ async def test_closing_ends_the_threads_and_answers_who_still_waits(make_address
         await session.run(READ, part)
     # The one that reads sockets is of the process: it ends when there is none, and is a daemon anyway.
     left = [thread for thread in set(threading.enumerate()) - before if thread.name != "event_loop" and not thread.daemon]
+    for thread in left:
+        await asyncio.to_thread(thread.join, 10.0)
     assert [thread for thread in left if thread.is_alive()] == []
 
 

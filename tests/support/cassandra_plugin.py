@@ -11,6 +11,8 @@ from cassandra_keyspaces import shared_keyspace as make_shared_keyspace
 
 FIXTURE = "cassandra"
 MARKER = "cassandra"
+SUITE = "cassandra_suite"  # of what lies in tests/cassandra, but for clusters
+CLUSTER = "cassandra_cluster"
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +48,10 @@ def _needs_cassandra(item):
 
 @pytest.hookimpl(tryfirst=True, specname="pytest_collection_modifyitems")
 def pytest_mark_tests_of_cassandra(items):
-    """By their fixtures. Those that ask for the fixture when they run are marked where they are written."""
+    """By their fixtures, and by their place. Those that ask for the fixture when they run are marked where they are written."""
     for item in items:
+        if "tests/cassandra/" in item.nodeid and item.get_closest_marker(CLUSTER) is None:
+            item.add_marker(SUITE)
         if FIXTURE in getattr(item, "fixturenames", ()):
             item.add_marker(MARKER)
 

@@ -73,13 +73,13 @@ class Gateway:
                 [sys.executable, fault_worker.__file__, words], pass_fds=[theirs.fileno()], stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=fault_worker.FRAME_BYTES_MAX)
-        self._reading = asyncio.create_task(self._read(reader))
+        self._reading = asyncio.create_task(self._read(reader, writer))
         await self._call(writer, START_SECONDS, "ready", ())
         if self.bucket:
             await self._call(writer, START_SECONDS, "use_bucket", (self.bucket,))
         self._writer = writer
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 size = int.from_bytes(await reader.readexactly(4), "big")
@@ -93,6 +93,9 @@ class Gateway:
                     waiter.set_result((result, errors))
         except (asyncio.IncompleteReadError, ConnectionError):
             self._writer = None
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
             waiting, self._waiting = self._waiting, {}
             for waiter in waiting.values():
                 if not waiter.done():
@@ -134,8 +137,7 @@ class Gateway:
             await asyncio.to_thread(self._process.wait)
             self._process = None
         if self._reading is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._reading, 10.0)
+            await self._reading
             self._reading = None
         self._writer = None
 

@@ -46,7 +46,7 @@ class Job(msgspec.Struct, frozen=True):
     alive_seconds: float = 1.0
     dead_seconds: float = 6.0
     lease_seconds: float = 8.0
-    look_seconds: float = 5.0  # until somebody looks at a split
+    look_seconds: float = 10.0  # until somebody looks at a split, and again
 
 
 def layout_named(etag: str) -> ObjectLayout:
@@ -224,7 +224,7 @@ async def serve(job: Job) -> None:
     """Until the parent closes the socket."""
     intents.DEAD_SECONDS = sweep.DEAD_SECONDS = job.dead_seconds
     store_module.ALIVE_SECONDS = job.alive_seconds
-    split.LOOK_SECONDS = split_duty.LOOK_AGAIN_SECONDS = job.look_seconds
+    split.LOOK_SECONDS = split_duty.LOOK_AGAIN_SECONDS = split_duty.NEVER_BEGUN_SECONDS = job.look_seconds
     store = CassandraStore(parse_address(job.url), SystemClock(), garbage_grace_seconds=0.0)
     await store.open()
     worker = Worker(job, store)
