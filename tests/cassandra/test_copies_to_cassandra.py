@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from cassandra_parts import Between, address_of, make_schema, session_in
 from metadata_builders import SettableClock, layout_of
-from store_scribbler import Scribbler, everything, lists
+from store_scribbler import Scribbler, everything, lists, usages
 
 from dolmen.core.errors import ConfigError
 from dolmen.gateway.metadata.cassandra.cql import Kind, Statement
@@ -157,7 +157,9 @@ async def test_what_changes_during_a_copy_arrives_exactly(cassandra, parts_keysp
     await scribbler.write(10)
     assert (await copy_once(final=True)).left == 0
     await same_everywhere(source, target)
-    names = [bucket.name for bucket in await source.all_buckets("", 100)]
+    buckets = await source.all_buckets("", 100)
+    names = [bucket.name for bucket in buckets]
+    assert await usages(target.tool, buckets) == await usages(source, buckets)
     checked = await check_lists(tool, names, clock, quiet, heal=False, keys_per_second=0)
     assert (checked.buckets, checked.wrong, checked.told) == (len(names), 0, [])
     await tool.close()

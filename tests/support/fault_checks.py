@@ -16,6 +16,7 @@ from history import History, ListPage, Operation
 from dolmen.core.clock import SystemClock
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.cassandra.address import parse_address
+from dolmen.gateway.metadata.cassandra.queues import REGISTER
 from dolmen.gateway.metadata.cassandra.tool import opened_tool
 from dolmen.gateway.metadata.listcheck import check_lists
 
@@ -91,8 +92,12 @@ async def wrong_lists(url: str, bucket: str) -> list[Any]:
 def garbage(contact_points: list[str], keyspace: str) -> Counter[str]:
     """How many notes there are of the data of each write, by its ETag (``fault_worker.layout_named``)."""
     with cql_session(contact_points) as session:
-        rows = session.execute(f"SELECT queue, body FROM {keyspace}.queue_entries")
-        layouts = [_decode_layout(row.body) for row in rows if row.queue == "garbage" and row.body is not None]
+        found = session.execute(f"SELECT queue, slice, id, body FROM {keyspace}.queue_entries")
+        rows = [row for row in found if row.queue == "garbage"]
+    registered = {int.from_bytes(row.id, "big") for row in rows if row.slice == REGISTER}
+    entries = [row for row in rows if row.slice != REGISTER]
+    assert {row.slice for row in entries} <= registered, "notes that nobody would ever find"
+    layouts = [_decode_layout(row.body) for row in entries]
     return Counter(run.base.hex() for layout in layouts for segment in layout.segments for run in segment.runs)
 
 

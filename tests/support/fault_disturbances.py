@@ -1,6 +1,6 @@
-"""What goes wrong during a fault run, drawn from a seed: nodes and gateways are killed and stopped, ranges reshaped, leftovers swept.
+"""What goes wrong during a fault run, drawn from a seed: nodes and gateways are killed and stopped, ranges reshaped.
 
-One node at a time, so that a quorum lives; gateways and ranges at any time.
+One node at a time, so that a quorum lives; gateways and ranges at any time. Meanwhile leftovers are swept up.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import NamedTuple, Protocol, Self
 
 from fault_gateways import Gateway, GatewayGone, Gateways, Trouble
@@ -44,6 +44,16 @@ class Nodes(Protocol):
     def restart(self, node: int) -> None: ...
 
 
+class Broken(Protocol):
+    """What is needed of a gateway process."""
+
+    def signal(self, number: signal.Signals) -> None: ...
+
+    async def kill(self) -> None: ...
+
+    async def start(self) -> None: ...
+
+
 class Disturbance(NamedTuple):
     """What was done, and while nobody could count on an answer."""
 
@@ -56,23 +66,21 @@ class Disturbances:
     """A context: everything goes wrong until it ends; then all nodes and gateways run."""
 
     def __init__(
-        self, gateways: Gateways, nodes: Nodes | None, seed: int, keys: Callable[[random.Random], bytes], *, stop_gateways: bool = True
+        self, broken: Sequence[Broken], maintainers: Gateways, nodes: Nodes, seed: int, keys: Callable[[random.Random], bytes]
     ) -> None:
-        """``nodes``: None, to leave them alone. ``keys``: draws a key whose range is reshaped."""
-        self.gateways = gateways
+        """``broken``: gateways. ``maintainers`` split and sweep; they may be the same. ``keys``: draws one, to reshape where it is."""
+        self.broken = broken
+        self.maintainers = maintainers
         self.nodes = nodes
         self.log: list[Disturbance] = []
         self.counts: Counter[str] = Counter()
         self._keys = keys
         self._seed = seed
-        self._stop_gateways = stop_gateways
         self._over = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        works = [self._disturb_gateways, self._reshape, self._keep_up]
-        if self.nodes is not None:
-            works.append(self._disturb_nodes)
+        works = [self._disturb_gateways, self._reshape, self._keep_up, self._disturb_nodes]
         self._tasks = [asyncio.create_task(self._repeat(work)) for work in works]
         return self
 
@@ -101,7 +109,6 @@ class Disturbances:
     async def _disturb_nodes(self, draw: random.Random) -> None:
         await self._calm(draw.uniform(*NODE_CALM_SECONDS))
         node, kills, seconds = draw.choice((1, 2, 3)), draw.random() < KILL_NODE_SHARE, draw.random()
-        assert self.nodes is not None
         if self._over.is_set():
             return
         if kills:
@@ -119,10 +126,10 @@ class Disturbances:
 
     async def _disturb_gateways(self, draw: random.Random) -> None:
         await self._calm(draw.uniform(*GATEWAY_CALM_SECONDS))
-        gateway, kills, dead = draw.choice(self.gateways.all), draw.random(), draw.random()
+        gateway, kills, dead = draw.choice(self.broken), draw.random(), draw.random()
         if self._over.is_set():
             return
-        if kills < KILL_GATEWAY_SHARE or not self._stop_gateways:
+        if kills < KILL_GATEWAY_SHARE:
             with self._noted("gateway killed"):
                 await gateway.kill()
                 await gateway.start()
@@ -139,11 +146,11 @@ class Disturbances:
         await self._calm(draw.uniform(*RESHAPE_SECONDS))
         key, seed = self._keys(draw), draw.randrange(1 << 32)
         if not self._over.is_set():
-            self.counts[f"reshape: {await _told(await self.gateways.one(), 'reshape', key, seed)}"] += 1
+            self.counts[f"reshape: {await _told(await self.maintainers.one(), 'reshape', key, seed)}"] += 1
 
     async def _keep_up(self, _draw: random.Random) -> None:
         await self._calm(UPKEEP_SECONDS)
-        done = await _told(await self.gateways.one(), "upkeep")
+        done = await _told(await self.maintainers.one(), "upkeep")
         if isinstance(done, int) and done > 0:
             self.counts["swept"] += done
 

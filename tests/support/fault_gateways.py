@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import fault_worker
 import msgspec
@@ -70,7 +70,11 @@ class Gateway:
         words = msgspec.json.encode(msgspec.structs.replace(self._job, fd=theirs.fileno())).decode()
         with self._log.open("ab") as log, theirs:
             self._process = subprocess.Popen(
-                [sys.executable, fault_worker.__file__, words], pass_fds=[theirs.fileno()], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [sys.executable, fault_worker.__file__, words],
+                pass_fds=[theirs.fileno()],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         reader, writer = await asyncio.open_connection(sock=ours, limit=fault_worker.FRAME_BYTES_MAX)
         self._reading = asyncio.create_task(self._read(reader, writer))
@@ -107,7 +111,7 @@ class Gateway:
             raise GatewayGone("it does not run")
         return await self._call(self._writer, seconds, name, arguments)
 
-    async def call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401 - as the worker's method says
+    async def call(self, name: str, *arguments: object) -> Any:
         """The result alone."""
         return (await self.ask(name, *arguments))[0]
 
@@ -180,7 +184,7 @@ class Gateways:
             await asyncio.sleep(NOBODY_SECONDS)
         return self._draw.choice(running)
 
-    async def _ask(self, kind: str, *arguments: object) -> Any:  # noqa: ANN401 - as the worker's method says
+    async def _ask(self, kind: str, *arguments: object) -> Any:
         """None: nobody knows what became of it."""
         gateway = await self.one()
         begun = time.monotonic()

@@ -1,7 +1,7 @@
 """A process of its own with a metadata store on Cassandra, driven by its parent over a socket (``fault_gateways``).
 
-A request is msgpack [number, name, arguments], an answer [number, result, errors]: ``errors`` are the times at which the store said
-that it is away, or does not know. A surprise is answered as text in ``result`` with the number negated. The process ends with its socket.
+A request is msgpack [number, name, arguments], an answer [number, result, errors]: ``errors`` tell how often the store said that it
+is away, or does not know. A surprise is answered as text in ``result`` with the number negated. The process ends with its socket.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class NamedData(PortStore):
 
     _etag = ""
 
-    def __init__(self, store: Any, bucket: BucketRecord) -> None:  # noqa: ANN401 - a store that notes errors
+    def __init__(self, store: Any, bucket: BucketRecord) -> None:
         super().__init__(store, bucket, lambda: layout_named(self._etag))
 
     async def put(self, key: bytes, body: bytes, etag: str, if_match: str | None, if_absent: bool):
@@ -150,7 +150,7 @@ class Worker:
             return 0
         async with self._upkeep:
             try:
-                return await self.store.upkeep() + await self._split_duty().run_once()
+                return await self.store.upkeep()
             except Unavailable:
                 return -1
 
@@ -173,11 +173,6 @@ class Worker:
             parts.stamps,
             split.SplitSettings(self.job.lease_seconds, page_rows=64),
         )
-
-    def _split_duty(self) -> split_duty.SplitDuty:
-        session, clock = self.store._session, self.store._parts.clock
-        queues = TimeQueue(session, "splits", clock), TimeQueue(session, "shards", clock)
-        return split_duty.SplitDuty(session, self._splitter(), *queues, clock)
 
     async def reshape(self, key: bytes, seed: int) -> str:
         """Split the range of ``key``, merge it with the next one, or give it another fanout; what became of it."""
@@ -216,7 +211,7 @@ class Worker:
         errors_of_request.set(errors)
         try:
             return await getattr(self, name)(*arguments), errors, False
-        except Exception:
+        except Exception:  # noqa: BLE001 - the parent fails its test with it
             return traceback.format_exc(), errors, True
 
 

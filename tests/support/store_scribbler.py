@@ -210,3 +210,8 @@ async def lists(store):
         seen.append((bucket.name, await store.scan_versions(bucket.bucket_id, b"", None, None, ALL)))
         seen.append((bucket.name, await store.list_uploads(bucket.bucket_id, b"", "", None, ALL)))
     return seen
+
+
+async def usages(store, buckets):
+    """How much each bucket holds."""
+    return [(bucket.name, await store.usage(bucket.bucket_id)) for bucket in buckets]

@@ -1,18 +1,17 @@
 """Three real nodes for all tests of this folder, and one keyspace on them. A test that breaks nodes finds them whole again.
 
-``DOLMEN_FAULT_RING`` names the directory of a cluster of three that ``scripts/cassandra start --nodes 3 --commitlog batch --dir ...``
-has started; otherwise one is started for the session.
+``DOLMEN_FAULT_RING`` names the directory of a cluster that ``scripts/cassandra start --nodes 3 --commitlog batch --dir ...`` has
+started; otherwise one is started for the session.
 """
 
 import os
 import random
 import secrets
-import signal
 from pathlib import Path
 
 import pytest
 from cassandra_cluster import CassandraCluster
-from cassandra_keyspaces import create_keyspace, cql_session
+from cassandra_keyspaces import cql_session, create_keyspace
 from cassandra_ring import Ring
 from cassandra_store import make_schema, url_of
 from fault_gateways import Gateways

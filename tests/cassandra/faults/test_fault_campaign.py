@@ -1,21 +1,29 @@
-"""Clients of three processes on three nodes, while nodes and processes are killed and stopped and ranges are split: one order explains it.
+"""Clients of three processes on three nodes, while nodes and processes are killed and stopped and ranges are split.
 
-``DOLMEN_FAULT_OPERATIONS`` says how many; 100,000 and 1,000,000 are the long forms.
+One order explains whatever they are told. ``DOLMEN_FAULT_OPERATIONS`` says how many they do; 100,000 and 1,000,000 are the long
+forms. ``DOLMEN_FAULT_S3_OPERATIONS``: the same through S3.
 """
 
+import asyncio
 import os
 import time
 from collections import Counter
 
 import pytest
+from dev_server import DevServer
 from fault_checks import garbage, read_everything, until_quiet, wrong_garbage, wrong_lists
-from fault_disturbances import Disturbances
+from fault_disturbances import AFTERMATH_SECONDS, Disturbances
+from fault_gateways import REQUEST_SECONDS, Gateways
+from fault_s3 import NotedS3, S3Workers
+from fault_worker import Job
 from history import check
 from history_load import Clients, Load
 
+OPERATIONS_S3 = int(os.environ.get("DOLMEN_FAULT_S3_OPERATIONS", "2000"))
 OPERATIONS = int(os.environ.get("DOLMEN_FAULT_OPERATIONS", "10000"))
 CLIENTS = 24
 TROUBLES_SHARE_MAX = 0.05
+DOCUMENTED = {("0", ""), ("-1", ""), ("503", "ServiceUnavailable"), ("503", "SlowDown")}
 
 pytestmark = pytest.mark.cassandra_cluster
 
@@ -25,7 +33,7 @@ async def test_no_answer_contradicts_another_whatever_is_killed_stopped_or_split
     load = Load(seed=seed, clients=CLIENTS, operations=OPERATIONS, conditional_delete_share=0.3)
     clients = Clients(gateways, load)
     begun = time.monotonic()
-    async with Disturbances(gateways, nodes, seed, lambda draw: load.key(draw.randrange(load.keys))) as disturbances:
+    async with Disturbances(gateways.all, gateways, nodes, seed, lambda draw: load.key(draw.randrange(load.keys))) as disturbances:
         history = await clients.run()
     seconds = time.monotonic() - begun
     tell(disturbances, gateways, history, seconds)
@@ -41,9 +49,37 @@ async def test_no_answer_contradicts_another_whatever_is_killed_stopped_or_split
     assert len(gateways.troubles) <= TROUBLES_SHARE_MAX * OPERATIONS
 
 
+async def test_no_answer_of_s3_contradicts_another_whatever_is_killed_stopped_or_split(nodes, url, seed, tmp_path):
+    """Through ``dolmen dev`` with three gateway processes; a fourth process splits the bucket's ranges."""
+    with DevServer(tmp_path, workers=3, options=("--metadata", url)) as server:
+        name = f"faults-{seed}"
+        server.client().create_bucket(Bucket=name)
+        load = Load(seed=seed, clients=CLIENTS, operations=OPERATIONS_S3)
+        begun = time.monotonic()
+        splitters = Gateways(Job(url, dead_seconds=60.0), 1, tmp_path / "log", seed)
+        async with NotedS3(server, name, REQUEST_SECONDS) as store, splitters as splitter:
+            await splitter.use_bucket(name)
+            workers = S3Workers(server, 3)
+            async with Disturbances(
+                workers.all, splitter, nodes, seed, lambda draw: load.key(draw.randrange(load.keys))
+            ) as disturbances:
+                history = await Clients(store, load).run()
+            seconds = time.monotonic() - begun
+            tell(disturbances, store, history, seconds)
+            await asyncio.sleep(AFTERMATH_SECONDS)
+            quiet = Load(seed=seed + 1, clients=4, operations=load.keys, mix={"get": 10, "list": 5})
+            await Clients(store, quiet, history).run()
+    assert [str(violation) for violation in check(history)] == []
+    assert disturbances.unexplained(store.troubles) == []
+    # Broken connections of processes that were killed, and what the documentation tells clients to repeat.
+    assert {(trouble.outcome, trouble.text) for trouble in store.troubles} <= DOCUMENTED
+    assert await wrong_lists(url, name) == []
+
+
 def tell(disturbances, gateways, history, seconds):
     outcomes = Counter(f"{operation.kind} {operation.outcome}" for operation in history.operations)
-    print(f"{len(history.operations)} operations and {len(history.pages)} pages in {seconds:.1f} s: {dict(sorted(outcomes.items()))}")
+    print(f"{len(history.operations)} operations and {len(history.pages)} pages in {seconds:.1f} s:")
+    print(dict(sorted(outcomes.items())))
     print(f"disturbances: {dict(sorted(disturbances.counts.items()))}")
     print("slowest:", {kind: round(slowest, 2) for kind, slowest in gateways.slowest_seconds.items()})
     print(f"{len(gateways.troubles)} requests without an answer:")

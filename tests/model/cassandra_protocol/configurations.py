@@ -80,7 +80,7 @@ def swept_split(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",)) -> Conf
 
 def deleted(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), timeouts: bool = True, deleters: int = 1) -> Configuration:
     """A bucket is deleted under writers; with two deleters, the first one's deletion is taken back while it may still go on."""
-    made = writers(*kinds, weak=weak, timeouts=timeouts)
+    made = writers(*kinds, weak=weak, timeouts=timeouts, may_be_closed=True)
     removing = [Deleter(number + 1, weak=weak) for number in range(deleters)]
     if deleters > 1:
         removing.append(Reverter())
@@ -90,7 +90,8 @@ def deleted(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), timeouts: b
 def deleted_split(weak: Weak = NOTHING, kinds: tuple[str, ...] = ("put",), takeovers_max: int = 0) -> Configuration:
     """A bucket is deleted while its shard is split."""
     splitter = Splitter(weak=weak, takeovers_max=takeovers_max)
-    return Configuration("bucket deleted, split", (*writers(*kinds, weak=weak), Lister(weak=weak), splitter, Deleter(weak=weak)))
+    made = writers(*kinds, weak=weak, may_be_closed=True)
+    return Configuration("bucket deleted, split", (*made, Lister(weak=weak), splitter, Deleter(weak=weak)))
 
 
 def given_up(weak: Weak = NOTHING) -> Configuration:

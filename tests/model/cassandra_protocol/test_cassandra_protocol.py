@@ -17,7 +17,7 @@ CAMPAIGN_STATES_MAX = 6_000_000
 HOLDING = {
     "two writers and two lists": made.plain(lists=2),
     "three writers": made.plain(kinds=("put", "delete", "put")),
-    "one writer and two lists meet a split whose splitter dies": made.split(lists=2),
+    "a writer meets a split whose splitter dies": made.split(),
     "a put, then a delete, with maps of any age, meet a split whose splitter dies": made.split(
         kinds=("put delete",)
     ),
@@ -42,6 +42,7 @@ HOLDING = {
 }
 
 LARGE = {
+    "one writer and two lists meet a split whose splitter dies": made.split(lists=2),
     "two writers and two lists meet a split whose splitter dies": made.split(kinds=("put", "delete"), lists=2),
     "two puts meet a split whose splitter dies": made.split(kinds=("put", "put"), takeovers_max=2),
     "a put, then a delete meet a split whose splitter dies twice": made.split(kinds=("put delete",), takeovers_max=2),

@@ -64,6 +64,7 @@ class Writer:
         notes: bool = False,
         attempts_max: int = 2,
         may_be_swept: bool = False,
+        may_be_closed: bool = False,
     ) -> None:
         self.name = f"writer {worker + 1}"
         self.worker = worker
@@ -72,6 +73,7 @@ class Writer:
         self.timeouts = timeouts
         self.notes = notes
         self.attempts_max = attempts_max
+        self.may_be_closed = may_be_closed
         # A worker that others may take for dead reads the head first, and then writes its intent, in each attempt.
         self.head_first = may_be_swept and Weakening.HEAD_AFTER_INTENT not in weak
         self.reannounces = may_be_swept and Weakening.RETRY_WITHOUT_ANNOUNCING not in weak
@@ -132,7 +134,11 @@ class Writer:
             yield _head_label(world.truth), world, mine
 
     def _announced(self, me: WriterState, todo: int) -> WriterState:
-        return me._replace(todo=todo) if todo else me._replace(at="fence", todo=me.places)
+        return me._replace(todo=todo) if todo else me._replace(at="fence", todo=self._marked(me.places))
+
+    def _marked(self, places: int) -> int:
+        """Places whose statics can say something: the child's only ever say "closed", and where nobody closes nothing."""
+        return places if self.may_be_closed else places & -places
 
     def _head(self, world, me):
         """Alone: before the intent, or again after a refusal."""
@@ -142,7 +148,7 @@ class Writer:
         elif self._skips_fence(me):
             yield self._decide(label, world, mine)
         else:
-            yield label, world, mine._replace(at="fence", todo=mine.places)
+            yield label, world, mine._replace(at="fence", todo=self._marked(mine.places))
 
     def _skips_fence(self, me: WriterState) -> bool:
         if me.attempt and Weakening.RETRY_WITHOUT_FENCE in self.weak:
@@ -175,7 +181,7 @@ class Writer:
         mine = me._replace(map=world.map, reloaded=True)
         new = PLACES_OF_MAP[world.map] & ~me.places
         if not new:
-            mine = mine._replace(at="fence", todo=me.places)
+            mine = mine._replace(at="fence", todo=self._marked(me.places))
         elif Weakening.NO_INTENTS in self.weak:
             mine = mine._replace(at="head", places=me.places | new)
         else:

@@ -13,6 +13,8 @@ from store_scribbler import Scribbler, everything
 from dolmen.gateway.metadata.command.arguments import arguments_of
 from dolmen.gateway.metadata.command.progress import Progress
 from dolmen.gateway.metadata.command.run import main
+from dolmen.gateway.metadata.embedded.database import MIGRATIONS
+from dolmen.gateway.metadata.embedded.database import SCHEMA_VERSION as KNOWN
 from dolmen.gateway.metadata.embedded.tool import ToolFile
 
 
@@ -75,7 +77,7 @@ def spoil(tmp_path):
 def test_a_healthy_store_is_clean(metadata, place):
     code, out, err = metadata("check", "--metadata", place)
     assert code == 0
-    assert out.splitlines() == ["schema 2, this program's is 2", "2 buckets, 6 comparisons of keys with lists, 0 wrong"]
+    assert out.splitlines() == [f"schema {KNOWN}, this program's is {KNOWN}", "2 buckets, 6 comparisons of keys with lists, 0 wrong"]
     assert err == "looking for damage of the file\n"
     code, out, _ = metadata("check", "second", "--metadata", place, "--output", "json")
     found = json.loads(out)
@@ -116,18 +118,18 @@ def test_a_scrub_keeps_to_its_rate(metadata, place, monkeypatch):
     assert [round(seconds) for seconds in slept if seconds] == [4, 6, 10, 12]
 
 
-def test_an_older_schema_is_told_and_migrated(metadata, place, tmp_path):
-    connection = apsw.Connection(str(tmp_path / "m"))
-    connection.execute("DROP TABLE events; DROP TABLE documents; DROP TABLE spaces; PRAGMA user_version = 1")
+def test_an_older_schema_is_told_and_migrated(metadata, tmp_path):
+    old, new = f"embedded:{tmp_path}/old", f"embedded:{tmp_path}/new"
+    connection = apsw.Connection(str(tmp_path / "old"))
+    connection.execute(MIGRATIONS[1] + "PRAGMA user_version = 1")
     connection.close()
-    code, out, _ = metadata("check", "--metadata", place)
+    code, out, _ = metadata("check", "--metadata", old)
     assert code == 1
-    assert "the schema has version 1, not 2: run `dolmen metadata migrate`" in out
-    assert metadata("migrate", "--metadata", place) == (0, "the schema has version 2, it had 1\n", "")
-    assert metadata("migrate", "--metadata", place) == (0, "the schema has version 2 already\n", "")
-    assert metadata("check", "--metadata", place)[0] == 0
-    new = f"embedded:{tmp_path}/new"
-    assert metadata("migrate", "--metadata", new)[1] == "the schema has version 2, it had none\n"
+    assert f"the schema has version 1, not {KNOWN}: run `dolmen metadata migrate`" in out
+    assert metadata("migrate", "--metadata", old) == (0, f"the schema has version {KNOWN}, it had 1\n", "")
+    assert metadata("migrate", "--metadata", old) == (0, f"the schema has version {KNOWN} already\n", "")
+    assert metadata("check", "--metadata", old)[0] == 0
+    assert metadata("migrate", "--metadata", new)[1] == f"the schema has version {KNOWN}, it had none\n"
 
 
 def test_damage_of_the_file_is_found(metadata, place, tmp_path):

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from metadata_builders import SettableClock, bucket_of, put
-from store_scribbler import Scribbler, everything, lists
+from store_scribbler import Scribbler, everything, lists, usages
 
 from dolmen.core.errors import ConfigError
 from dolmen.gateway.metadata import transfer
@@ -75,6 +75,7 @@ async def test_a_loaded_store_is_the_dumped_one(file_of, seed, monkeypatch, page
     held = await everything(source)
     assert await everything(target) == held
     assert await lists(target) == await lists(source)
+    assert await usages(target, await source.all_buckets("", 100)) == await usages(source, await source.all_buckets("", 100))
     assert {kind for kind, _ in held} == set(ItemKind)
 
 
@@ -124,6 +125,7 @@ async def test_what_changes_during_a_copy_arrives_exactly(file_of, seed, monkeyp
     assert (copied.left, copied.final) == (0, True)
     assert await everything(target) == await everything(source)
     assert await lists(target) == await lists(source)
+    assert await usages(target, await source.all_buckets("", 100)) == await usages(source, await source.all_buckets("", 100))
     for walk_first in (True, False):
         assert (await compare(source, target, quiet, walk_first=walk_first)).different == 0
 
@@ -173,6 +175,7 @@ async def test_a_store_that_logs_nothing_is_copied_by_what_it_tells_of_its_keys(
     assert (copied.final, copied.left) == (True, None)
     assert await everything(target) == await everything(source)
     assert await lists(target) == await lists(source)
+    assert await usages(target, await source.all_buckets("", 100)) == await usages(source, await source.all_buckets("", 100))
 
 
 async def test_a_target_that_was_replaced_by_an_empty_one_is_noticed(file_of):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import Enum
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from dolmen.core.clock import Clock
 from dolmen.core.layout import ObjectLayout
@@ -112,10 +112,25 @@ class Commits:
 
         Raises what ``decide`` raises, ``BucketClosed``, ``MetadataUnavailable``, ``MetadataUnknown``.
         """
-        task = asyncio.ensure_future(self._apply(bucket_id, key, decide, announced, head))
+        return await self.to_the_end(self._apply(bucket_id, key, decide, announced, head), announced)
+
+    async def to_the_end(self, work: Coroutine[Any, Any, T], announced: Announced | None = None) -> T:
+        """The result of ``work``, which goes on when the caller is cancelled; then ``announced`` is withdrawn here if it fails."""
+        task = asyncio.ensure_future(work)
         self._tasks.add(cast("asyncio.Task[object]", task))
         task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if announced is not None and not task.cancelled():
+                task.add_done_callback(lambda done: self._left(done, announced))
+            raise
+
+    def _left(self, task: asyncio.Task[T], announced: Announced) -> None:
+        """Nobody waits for the task any more."""
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, MetadataUnknown):
+            self._follow.withdraw(announced)
 
     def _done(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
@@ -143,31 +158,25 @@ class Commits:
     ) -> tuple[Made | None, T, Announced | None]:
         """(what was changed, the result, the announcement)."""
         until_seconds = self._clock.monotonic_seconds() + CONTENTION_SECONDS
-        given = announced
+        given, older = announced, head
         try:
             for pause_seconds in pauses():
                 with nothing_happened():
                     head = await self.finish_move(bucket_id, key, head or await self._truth.head(bucket_id, key))
-                try:
-                    decision = await decide(head)
-                except ReadAgain:
-                    head = None
-                    continue
-                effect = decision.effect
-                if effect is None:
-                    return None, decision.result, announced
-                if announced is None and effect.listed:
-                    with nothing_happened():
-                        announced = await self._intents.announce(bucket_id, key, new_op())
-                made = await self._change(bucket_id, key, head, effect, announced)
-                if made is not None:
-                    return made, decision.result, announced
-                head = None
+                decision = await _decided(decide, head)
+                if decision is not None:
+                    effect = decision.effect
+                    if effect is None:
+                        return None, decision.result, announced
+                    if effect.listed:
+                        with nothing_happened():
+                            announced = await self._announced(bucket_id, key, announced, is_older=head is not older)
+                    made = await self._change(bucket_id, key, head, effect, announced)
+                    if made is not None:
+                        return made, decision.result, announced
+                head = older = None
                 if self._clock.monotonic_seconds() > until_seconds:
                     break
-                if announced is not None:
-                    with nothing_happened():
-                        await self._intents.check_again(announced)
                 await asyncio.sleep(pause_seconds)
             raise MetadataUnavailable("the object is changed by too many others at the same time")
         except MetadataUnknown:
@@ -176,6 +185,14 @@ class Commits:
             if given is None and announced is not None:
                 self._follow.withdraw(announced)
             raise
+
+    async def _announced(self, bucket_id: bytes, key: bytes, announced: Announced | None, *, is_older: bool) -> Announced:
+        """The announcement of a change; one that ``is_older`` than the head is made anew."""
+        if announced is None:
+            return await self._intents.announce(bucket_id, key, new_op())
+        if is_older:
+            await self._intents.check_again(announced, anew=True)
+        return announced
 
     async def _change(
         self, bucket_id: bytes, key: bytes, head: Head, effect: Effect, announced: Announced | None
@@ -248,9 +265,10 @@ class Commits:
         """What became of an attempt ``op`` on ``head``; afterwards it cannot land any more. Raises as ``Truth.change``."""
         after = await self._truth.head(bucket_id, key)
         if after.seq == head.seq:
-            current = current_of(after.versions)
-            seq = max(self._clock.now_us(), after.floor_seq)
-            await self._truth.change(bucket_id, key, after, Update(seq, new_op(), current))
+            update = Update(max(self._clock.now_us(), after.floor_seq), new_op(), current_of(after.versions))
+            if update.current is None and self._follow.heads is not None:
+                await self._follow.heads.add(bucket_id, key, update.seq, update.op)  # before: one too many is no harm
+            await self._truth.change(bucket_id, key, after, update)
             after = await self._truth.head(bucket_id, key)
         outcome = judge(after, head, op)
         return Settled(None if outcome is None else outcome is Outcome.APPLIED)
@@ -264,6 +282,14 @@ class Commits:
 
         await self.apply(bucket_id, key, decide)
         return await self._truth.head(bucket_id, key)
+
+
+async def _decided(decide: Decide[T], head: Head) -> Decision[T] | None:
+    """None: what was read does not belong together."""
+    try:
+        return await decide(head)
+    except ReadAgain:
+        return None
 
 
 async def _no_moves(_bucket_id: bytes, _key: bytes, head: Head) -> Head:

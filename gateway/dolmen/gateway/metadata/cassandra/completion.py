@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from dolmen.core.clock import Clock
 from dolmen.gateway.metadata.cassandra import objects
-from dolmen.gateway.metadata.cassandra.commits import Commits, Decision
+from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, nothing_happened
 from dolmen.gateway.metadata.cassandra.follow import FollowUps
 from dolmen.gateway.metadata.cassandra.intents import Announced
 from dolmen.gateway.metadata.cassandra.pauses import pauses
@@ -75,7 +75,20 @@ class Completion:
         condition: WriteCondition,
         event: bytes,
     ) -> Committed:
-        """See ``MetadataStore.complete_upload``. ``bucket``: its record as it is now."""
+        """See ``MetadataStore.complete_upload``. ``bucket``: its record as it is now. Goes on when the caller is cancelled."""
+        work = self._complete(announced, bucket, upload, parts, version, condition, event)
+        return await self._commits.to_the_end(work, announced)
+
+    async def _complete(
+        self,
+        announced: Announced,
+        bucket: Callable[[], Awaitable[BucketRecord]],
+        upload: UploadRecord,
+        parts: Sequence[PartRecord],
+        version: NewVersion,
+        condition: WriteCondition,
+        event: bytes,
+    ) -> Committed:
         until_seconds = self._clock.monotonic_seconds() + WAIT_SECONDS
         for pause_seconds in pauses():
             found = await self._rows.state(upload.upload_id)
@@ -85,8 +98,7 @@ class Completion:
                 assert found.completed is not None
                 if found.completed.etag != version.etag:
                     raise NoSuchUpload(upload.upload_id)
-                if not announced.used:
-                    self._follow.withdraw(announced)
+                self._follow.withdraw(announced)  # if a change was tried with it, it was refused
                 return found.completed
             if found.state == COMPLETING:
                 if self._clock.monotonic_seconds() > until_seconds:
@@ -95,6 +107,8 @@ class Completion:
                 await asyncio.sleep(pause_seconds)
                 continue
             await self._check_parts(upload.upload_id, parts)
+            with nothing_happened():
+                await self._uploads.look_again(upload.upload_id)  # before it is frozen: whoever dies leaves nobody to end it
             try:
                 return await self._attempt(announced, bucket, upload, parts, version, condition, event)
             except _Overtaken:
@@ -184,7 +198,6 @@ class Completion:
     async def _end(self, upload: UploadRecord, raw: bytes, attempt: Attempt) -> None:
         """Step 3. The version is there: what is not done now is done by whoever finds the upload frozen."""
         try:
-            await self._uploads.look_again(upload.upload_id)
             await self._uploads.note_all(upload.upload_id, attempt.numbers, attempt.at_us)
             await self._rows.complete(upload.upload_id, raw, attempt.committed, attempt.at_us)
             await self._rows.hide(upload)
@@ -194,6 +207,7 @@ class Completion:
     async def resolve(self, found: UploadState) -> None:
         """Bring a completion to its end that somebody left. Raises ``MetadataUnavailable``, ``MetadataUnknown``."""
         attempt, upload = found.attempt, found.upload
+        await self._uploads.look_again(upload.upload_id)
         head = Head(attempt.head_seq, attempt.prev_op or None, None, b"", None, (), ())
         settled = await self._commits.settle(upload.bucket_id, upload.key, head, attempt.op)
         applied = settled.applied
@@ -205,7 +219,6 @@ class Completion:
             await self._rows.thaw(upload.upload_id, found.raw_attempt)
         else:
             # Completed and overwritten since, or never completed: its parts are left to the audit of what no row refers to.
-            await self._uploads.look_again(upload.upload_id)
             await self._rows.lose(upload.upload_id, self._clock.now_us(), found.raw_attempt)
             await self._rows.hide(upload)
 

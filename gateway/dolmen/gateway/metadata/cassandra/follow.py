@@ -26,6 +26,7 @@ WORKING_MAX = 2048  # follow-ups at a time, some KB each; beyond it a change wai
 RETRY_SECONDS = (0.05, 5.0)  # between tries: first, longest
 CLOSE_SECONDS = 10.0  # what is not done then is left to the sweeper, as after a crash
 SETTLE_SECONDS = 1.0  # between tries to settle an unknown outcome
+LEFT_MAX = 4096  # works that wait until the cluster is back, beyond which halves of announcements are not added, ~1 KB each
 UNSETTLED_MAX = 10_000  # unknown outcomes, ~2 KB each; more are left to the sweeper when this process ends
 
 
@@ -70,6 +71,7 @@ class FollowUps:
         self.settle: Settle | None = None
         self.heads: Heads | None = None
         self.add_garbage: Callable[[ObjectLayout], Awaitable[None]] | None = None
+        intents.left = self._take_away
 
     async def add(self, made: Made) -> None:
         """The change is certain. Waits only while too many others are being followed up."""
@@ -81,6 +83,13 @@ class FollowUps:
     def withdraw(self, announced: Announced) -> None:
         """There is no change after all."""
         self._start(self._tasks, self._until_done(lambda: self._intents.withdraw(announced)))
+
+    def _take_away(self, announced: Announced) -> None:
+        """An announcement failed half-way. While the cluster is away very many may: what is too much is left to expire."""
+        if len(self._settling) < LEFT_MAX:
+            self.later(lambda: self._intents.withdraw(announced))
+        else:
+            self._intents.forget(announced)
 
     def unsettled(self, made: Made, head: Head) -> None:
         """The outcome of the change is unknown: its intent stays until it is."""

@@ -33,7 +33,7 @@ class Heads:
         self._clock = clock
 
     async def add(self, bucket_id: bytes, key: bytes, seq: int, op: bytes) -> None:
-        """The change ``op`` at ``seq`` left nothing; again and again is the same."""
+        """The change ``op`` at ``seq`` leaves nothing; again and again is the same, and one that never comes is no harm."""
         due_us = seq + KEPT_SECONDS * 1_000_000
         await self.queue.add(due_us.to_bytes(8, "big") + op, due_us, _encode(_OldHead(bucket_id, key, seq)), seq)
 

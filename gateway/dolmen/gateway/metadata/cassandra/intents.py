@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from dolmen.core.clock import Clock
@@ -39,7 +39,9 @@ _MARKS = Statement(
     "WHERE bucket_id = ? AND shard_id = ? AND sub = ? AND key = ? AND worker = ?",
     Kind.READ,
 )
-_REGISTER = Statement("INSERT INTO worker_shards (worker, bucket_id, shard_id, sub) VALUES (?, ?, ?, ?)", Kind.WRITE)
+_REGISTER = Statement(
+    "INSERT INTO worker_shards (worker, bucket_id, shard_id, sub) VALUES (?, ?, ?, ?) USING TIMESTAMP ?", Kind.WRITE
+)
 _ALIVE = Statement("INSERT INTO workers (worker, alive_us) VALUES (?, ?)", Kind.WRITE)
 
 
@@ -57,6 +59,7 @@ class Announced:
     begun_us: int
     places: tuple[Place, ...] = ()  # where lists must show the change
     written: tuple[Place, ...] = ()  # where the intent stands: these, and places that were superseded meanwhile
+    leaving: tuple[Place, ...] = ()  # where it is being taken away
     written_seconds: float = 0.0
     used: bool = False  # a change was tried with it: it goes with that change's follow-up, not before
 
@@ -72,8 +75,9 @@ class Intents:
         self._clock = clock
         self._stamps = stamps
         self._live: Counter[tuple[bytes, Place, bytes]] = Counter()  # announcements of one row: the last one takes it away
-        self._alive_seconds = clock.monotonic_seconds()
+        self._alive_seconds: float | None = None  # when the last sign of life was left
         self._registered: OrderedDict[tuple[bytes, Place], None] = OrderedDict()
+        self.left: Callable[[Announced], None] = self.forget  # told of what stands here and there, and announces nothing
 
     @property
     def worker(self) -> int:
@@ -85,36 +89,50 @@ class Intents:
         try:
             await self._find_places(announced)
         except BaseException:
-            self._drop(announced)
+            self.left(announced)
             raise
         return announced
 
-    async def check_again(self, announced: Announced) -> None:
-        """Before a change that comes late, or after one that was refused. Raises ``BucketClosed``."""
-        if self._clock.monotonic_seconds() - announced.written_seconds > REFRESH_SECONDS:
+    async def check_again(self, announced: Announced, *, anew: bool = False) -> None:
+        """Before a change that comes late; ``anew``: before one whose head was read after the announcement.
+
+        Whoever closes a bucket, splits a range or takes this process for dead burns the keys of the intents that it finds. A head
+        that was read after that burn is no protection: only an intent written later, and marks read later, are. Raises
+        ``BucketClosed``.
+        """
+        if anew:
+            for place in announced.written:
+                self._registered.pop((announced.bucket_id, place), None)
+        if anew or self._clock.monotonic_seconds() - announced.written_seconds > REFRESH_SECONDS:
             await asyncio.gather(*(self._write(announced, place) for place in announced.written))
         await self._find_places(announced)
 
     async def _find_places(self, announced: Announced) -> None:
-        reloaded = False
+        """The intent stands in every place that a map names which was read after it stood, unless no place is marked.
+
+        A mark says that the map in use may be old: the range is being split, was split, or a split of it was given up. Whoever
+        splits it from then on sets its mark, and reads the intents after that.
+        """
+        marked = False
         for _ in range(ROUNDS_MAX):
             places = await self._map.places(announced.bucket_id, announced.key)
             new = [place for place in places if place not in announced.written]
+            announced.places = places
+            if marked and not new:
+                return
             for place in new:
                 self._live[announced.bucket_id, place, announced.key] += 1
             announced.written += tuple(new)
-            announced.places = places
             announced.written_seconds = self._clock.monotonic_seconds()
             await asyncio.gather(*(self._write(announced, place) for place in new))
             marks = await asyncio.gather(*(self._marks(announced, place) for place in places))
             if any(closed for _, _, closed in marks):
+                self._map.forget(announced.bucket_id)  # a range that was split meanwhile may stay closed for ever
                 raise BucketClosed
-            fence, moved, _ = marks[0]
-            splitting = len(places) > 1  # then the children have the intent too
-            if splitting or not (moved or (fence and not reloaded)):
-                return  # a fence without a split, by a map that was just read: left by a split that was given up
+            if not any(fence or moved for fence, moved, _ in marks):
+                return
             self._map.forget(announced.bucket_id)
-            reloaded = True
+            marked = True
         raise MetadataUnavailable("the key's range is being split again and again")
 
     async def _write(self, announced: Announced, place: Place) -> None:
@@ -144,48 +162,49 @@ class Intents:
         if known in self._registered:
             self._registered.move_to_end(known)
             return
-        await self._cql.run(_REGISTER, self._worker, bucket_id, place.shard_id, place.sub)
+        if self._alive_seconds is None:
+            await self.show_life()  # a process that nobody knows of is not swept up after
+        await self._cql.run(_REGISTER, self._worker, bucket_id, place.shard_id, place.sub, self._stamps.next())
         self._registered[known] = None
         if len(self._registered) > REGISTERED_MAX:
             self._registered.popitem(last=False)
 
-    def _drop(self, announced: Announced) -> list[Place]:
-        """Count the announcement away; the places where no other change of this process needs the row."""
-        alone: list[Place] = []
+    def forget(self, announced: Announced) -> None:
+        """Count the announcement away. Its rows stand until they expire, unless they are withdrawn."""
         for place in announced.written:
             row = announced.bucket_id, place, announced.key
             self._live[row] -= 1
             if self._live[row] <= 0:
                 del self._live[row]
-                alone.append(place)
+        announced.leaving += announced.written
         announced.written = ()
-        return alone
 
     async def withdraw(self, announced: Announced) -> None:
-        """The lists show the change, or there is none. Not while its outcome is unknown.
+        """The lists show the change, or there is none. Not while its outcome is unknown. When it fails: again.
 
         Rows that are not taken away only cost verifications.
         """
-        stamp_us = self._stamps.next()  # before the count: whoever announces from now on has a later one
+        self.forget(announced)
+        stamp_us = self._stamps.next()  # whoever announces from now on has a later one
+        bucket_id, key = announced.bucket_id, announced.key
+        # A row that another change of this process needs is taken away with that one.
+        alone = [place for place in dict.fromkeys(announced.leaving) if not self._live[bucket_id, place, key]]
         await asyncio.gather(
-            *(
-                self._cql.run(
-                    _DELETE, stamp_us, announced.bucket_id, place.shard_id, place.sub, announced.key, self._worker
-                )
-                for place in self._drop(announced)
-            )
+            *(self._cql.run(_DELETE, stamp_us, bucket_id, place.shard_id, place.sub, key, self._worker) for place in alone)
         )
+        announced.leaving = ()
 
-    async def remove(self, bucket_id: bytes, place: Place, rows: Iterable[tuple[bytes, int]]) -> None:
-        """Take away what others left: (key, worker)."""
-        stamp_us = self._stamps.next()
-        statements = [(_DELETE, stamp_us, bucket_id, place.shard_id, place.sub, key, worker) for key, worker in rows]
+    async def remove(self, bucket_id: bytes, place: Place, rows: Iterable[tuple[bytes, int, int]]) -> None:
+        """Take away what others left: (key, worker, when it was written). What they have written anew since then stays."""
+        statements = [
+            (_DELETE, stamp_us, bucket_id, place.shard_id, place.sub, key, worker) for key, worker, stamp_us in rows
+        ]
         await asyncio.gather(*(self._cql.run(*statement) for statement in statements))
 
     async def show_life(self) -> None:
         """Once in ``ALIVE_SECONDS``."""
         now_seconds = self._clock.monotonic_seconds()
-        if now_seconds - self._alive_seconds > DEAD_SECONDS / 2:
+        if self._alive_seconds is not None and now_seconds - self._alive_seconds > DEAD_SECONDS / 2:
             self._registered.clear()  # a sweeper may have taken us for dead, and our places out of the register
         await self._cql.run(_ALIVE, self._worker, self._clock.now_us())
         self._alive_seconds = now_seconds

@@ -20,17 +20,18 @@ from dolmen.gateway.metadata.cassandra.listing import Listing
 from dolmen.gateway.metadata.cassandra.notes import NoteBook
 from dolmen.gateway.metadata.cassandra.queues import Entry, TimeQueue
 from dolmen.gateway.metadata.cassandra.shards import Place
+from dolmen.gateway.metadata.cassandra.together import together
 
 AT_ONCE = 16  # keys, uploads or ranges under work: upkeep stands behind clients
 BATCH = 500  # entries of a queue in one round
 
-_WORKERS = Statement("SELECT worker, alive_us FROM workers", Kind.READ)
+_WORKERS = Statement("SELECT worker, alive_us, WRITETIME(alive_us) FROM workers", Kind.READ)
 _SHARDS = Statement("SELECT bucket_id, shard_id, sub FROM worker_shards WHERE worker = ?", Kind.READ)
 _INTENTS = Statement(
-    "SELECT key, worker FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ?", Kind.READ
+    "SELECT key, worker, WRITETIME(op) FROM listing_intents WHERE bucket_id = ? AND shard_id = ? AND sub = ?", Kind.READ
 )
-_FORGET_SHARDS = Statement("DELETE FROM worker_shards WHERE worker = ?", Kind.WRITE)
-_FORGET_WORKER = Statement("DELETE FROM workers WHERE worker = ?", Kind.WRITE)
+_FORGET_SHARDS = Statement("DELETE FROM worker_shards USING TIMESTAMP ? WHERE worker = ?", Kind.WRITE)
+_FORGET_WORKER = Statement("DELETE FROM workers USING TIMESTAMP ? WHERE worker = ?", Kind.WRITE)
 
 
 class Swept(NamedTuple):
@@ -73,28 +74,33 @@ class Sweeper:
         """Raises ``MetadataUnavailable``, ``MetadataUnknown``: the rest is done the next time."""
         workers = keys = 0
         before_us = self._clock.now_us() - int(DEAD_SECONDS * 1_000_000)
-        for worker, alive_us in await self._cql.run(_WORKERS):
-            if worker != self._intents.worker and (alive_us or 0) < before_us:
-                keys += await self.sweep_worker(worker)
+        for worker, alive_us, stamp_us in await self._cql.run(_WORKERS):
+            if worker != self._intents.worker and alive_us < before_us:
+                keys += await self.sweep_worker(worker, alive_us, stamp_us)
                 workers += 1
         heads = await self._each(self._heads.queue, self._heads.forget)
         uploads = await self._each(self._ended, lambda entry: self._tidy(entry.body.decode()))
         return Swept(workers, keys, heads, uploads)
 
-    async def sweep_worker(self, worker: int) -> int:
-        """Bring everything to its end that a dead process had begun; how many keys that were."""
+    async def sweep_worker(self, worker: int, alive_us: int, stamp_us: int) -> int:
+        """Bring everything to its end that a dead process had begun; how many keys that were.
+
+        ``alive_us``: its last sign of life, which was written at ``stamp_us``. If it only slept, and goes on meanwhile, then
+        nothing is taken away that it has written since.
+        """
         count = 0
         for bucket_id, shard_id, sub in await self._cql.run(_SHARDS, worker):
             place = Place(shard_id, sub)
             rows = await self._cql.run(_INTENTS, bucket_id, shard_id, sub)
-            mine = [(key, whose) for key, whose in rows if key is not None and whose == worker]
+            mine = [row for row in rows if row[0] is not None and row[1] == worker]
             for at in range(0, len(mine), AT_ONCE):
                 some = mine[at : at + AT_ONCE]
-                await asyncio.gather(*(self.bring_to_end(bucket_id, key) for key, _ in some))
+                await together(self.bring_to_end(bucket_id, row[0]) for row in some)
                 await self._intents.remove(bucket_id, place, some)
             count += len(mine)
-        await self._cql.run(_FORGET_SHARDS, worker)
-        await self._cql.run(_FORGET_WORKER, worker)
+        # Half-way between its last sign of life, soon after which it stopped, and the earliest moment it was taken for dead.
+        await self._cql.run(_FORGET_SHARDS, alive_us + int(DEAD_SECONDS / 2 * 1_000_000), worker)
+        await self._cql.run(_FORGET_WORKER, stamp_us, worker)
         self._log.info("a process that died has been swept up after", worker=worker, keys=count)
         return count
 

@@ -32,7 +32,7 @@ from dolmen.gateway.metadata.cassandra.transfer_queues import (
 from dolmen.gateway.metadata.cassandra.transfer_records import DocumentItems, MapItems, SpaceItems
 from dolmen.gateway.metadata.cassandra.transfer_uploads import PartItems, UploadItems
 from dolmen.gateway.metadata.listcheck import ListPage
-from dolmen.gateway.metadata.records import BucketRecord
+from dolmen.gateway.metadata.records import BucketRecord, Usage
 from dolmen.gateway.metadata.transfer import BucketItem, Item, ItemKind, Page, Place, Position, kind_of, walk
 
 UNUSED_SECONDS = 120.0  # a process that gave a sign of life since is taken to be running
@@ -114,6 +114,10 @@ class CassandraTransfer:
         async for _, items, _ in walk(self, Position(kind), (kind,)):
             total += len(items)
         return total
+
+    async def usage(self, bucket_id: bytes) -> Usage:
+        """As in the port."""
+        return await self._patiently(lambda: self._parts.usage.of(bucket_id))
 
     async def changed_keys(self, since_us: int) -> AsyncIterator[Sequence[Key]]:
         """See ``ChangingSource``."""

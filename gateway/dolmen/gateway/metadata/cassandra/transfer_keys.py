@@ -20,8 +20,8 @@ from dolmen.gateway.metadata.cassandra.together import together
 from dolmen.gateway.metadata.cassandra.token_walk import TokenTable
 from dolmen.gateway.metadata.cassandra.truth import Head, Update, new_op
 from dolmen.gateway.metadata.decide import Change
-from dolmen.gateway.metadata.records import NULL_VERSION, VersionRecord
-from dolmen.gateway.metadata.rows import NULL_SLOT, slot_of, version_of_rows
+from dolmen.gateway.metadata.records import NULL_VERSION, ListRow, VersionRecord
+from dolmen.gateway.metadata.rows import NULL_SLOT, decode_row, slot_of, version_of_rows
 from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 from dolmen.gateway.metadata.transfer import Item, Page, Place, VersionItem
 
@@ -33,7 +33,7 @@ CHANGED_PAGE_KEYS = 1000
 _VERSIONS = TokenTable("objects", ("bucket_id", "key"), ("slot",), "move, summary, rest", order="<")
 _HEADS = TokenTable("objects", ("bucket_id", "key"), (), "head_seq, pending")
 _EXACT = Statement("SELECT slot, move, summary, rest FROM objects WHERE bucket_id = ? AND key = ? AND slot IN ?", Kind.READ)
-_STATE = Statement("SELECT head_seq, head_op, move, slot, seq FROM objects WHERE bucket_id = ? AND key = ?", Kind.READ)
+_STATE = Statement("SELECT head_seq, head_op, move, slot, summary FROM objects WHERE bucket_id = ? AND key = ?", Kind.READ)
 _NEVER = Head(None, None, None, b"", None, (), ())
 
 Key = tuple[bytes, bytes]  # bucket id, key
@@ -50,7 +50,16 @@ class _State(NamedTuple):
     """A key as it is before a change."""
 
     head: Head
-    seqs: dict[int, int]  # by slot
+    rows: dict[int, ListRow]  # by slot
+
+    def record(self, slot: int) -> VersionRecord | None:
+        """What usage is counted by, of the version at a slot."""
+        row = self.rows.get(slot)
+        if row is None:
+            return None
+        return VersionRecord(
+            key=row.key, version_id=row.version_id, seq=row.seq, size=row.size, is_delete_marker=row.is_delete_marker
+        )
 
 
 class VersionItems:
@@ -102,7 +111,7 @@ class VersionItems:
         return [VersionItem(bucket_id, version_of_rows(summary, rest)) for _, _, summary, rest in rows]
 
     async def slots(self, bucket_id: bytes, key: bytes) -> list[int]:
-        return list((await self._state(bucket_id, key)).seqs)
+        return list((await self._state(bucket_id, key)).rows)
 
     async def changed_keys(self, since_us: int, after: bytes) -> KeyPage:
         """Keys whose heads were moved since. What their last changes noted is in the queues afterwards."""
@@ -124,28 +133,32 @@ class VersionItems:
             await together(self._load_key(bucket_id, key, records) for key, records in keys.items())
             rows = sum(len(records) + (slot_of(records[0]) != NULL_SLOT) for records in keys.values())
             await self._ranges.note(bucket_id, rows, sum(map(len, keys)) // len(keys))
+        await self._parts.usage.flush()
 
     async def forget(self, places: Sequence[Place]) -> None:
         groups: dict[Key, list[int]] = {}
         for bucket_id, key, slot in places:
             groups.setdefault((bucket_id, key), []).append(slot)  # type: ignore[arg-type]
         await together(self._forget_key(*where, slots) for where, slots in groups.items())
+        await self._parts.usage.flush()
 
     async def _load_key(self, bucket_id: bytes, key: bytes, records: Sequence[VersionRecord]) -> None:
-        if len(records) == 1 and await self._load_fresh(bucket_id, key, records[0]):
+        op = new_op()
+        if len(records) == 1 and await self._load_fresh(bucket_id, key, records[0], op):
             return
         for at in range(0, len(records), BATCH_ROWS):
-            await self._change(bucket_id, key, put=tuple(records[at : at + BATCH_ROWS]))
+            await self._change(bucket_id, key, put=tuple(records[at : at + BATCH_ROWS]), tried=op)
         await self._parts.listing.reindex(bucket_id, key)
 
-    async def _load_fresh(self, bucket_id: bytes, key: bytes, record: VersionRecord) -> bool:
+    async def _load_fresh(self, bucket_id: bytes, key: bytes, record: VersionRecord, op: bytes) -> bool:
         """The first version of a key that was never written: two statements. False: the key is there, or nobody can tell."""
-        update = Update(record.seq, new_op(), record, put=(record,))
+        update = Update(record.seq, op, record, put=(record,))
         try:
             if not (await self._parts.truth.change(bucket_id, key, _NEVER, update)).applied:
                 return False
         except MetadataUnknown:
             return False
+        self._count(bucket_id, _State(_NEVER, {}), (record,), ())
         places = await self._parts.shard_map.places(bucket_id, key)
         change = Change(before=None, after=record, added=record)
         await self._parts.listing.write_change(bucket_id, key, places, change, record.seq, versioned=False)
@@ -159,18 +172,33 @@ class VersionItems:
         await self._parts.heads.add_if_empty(bucket_id, key, head)
 
     async def _change(
-        self, bucket_id: bytes, key: bytes, put: tuple[VersionRecord, ...] = (), drop: tuple[int, ...] = ()
+        self,
+        bucket_id: bytes,
+        key: bytes,
+        put: tuple[VersionRecord, ...] = (),
+        drop: tuple[int, ...] = (),
+        tried: bytes = b"",
     ) -> None:
-        """Change the key's rows, whatever it is now. Raises ``MetadataUnavailable``, ``MetadataUnknown``: then again."""
+        """Change the key's rows, whatever it is now. Raises ``MetadataUnavailable``, ``MetadataUnknown``: then again.
+
+        ``tried``: op of an attempt to do this with a key that was not there.
+        """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + CHANGE_SECONDS
+        before = _State(_NEVER, {})
         for pause_seconds in pauses():
             state = await self._state(bucket_id, key)
-            gone = tuple(slot for slot in drop if slot in state.seqs)
+            gone = tuple(slot for slot in drop if slot in state.rows)
+            if tried and state.head.op == tried:  # its answer was lost
+                self._count(bucket_id, before, put, drop)
+                return
             if not put and not gone:
                 return
+            update = _update(key, state, put, gone)
+            before, tried = state, update.op
             try:
-                if (await self._parts.truth.change(bucket_id, key, state.head, _update(key, state, put, gone))).applied:
+                if (await self._parts.truth.change(bucket_id, key, state.head, update)).applied:
+                    self._count(bucket_id, state, put, gone)
                     return
             except MetadataUnknown:
                 if loop.time() > deadline:
@@ -179,6 +207,13 @@ class VersionItems:
                 raise MetadataUnavailable("a key that is being loaded is changed by others again and again")
             await asyncio.sleep(pause_seconds)
 
+    def _count(self, bucket_id: bytes, before: _State, put: Sequence[VersionRecord], drop: Sequence[int]) -> None:
+        """The usage of the bucket follows."""
+        for record in put:
+            self._parts.usage.note(bucket_id, Change(before=None, after=None, added=record, removed=before.record(slot_of(record))))
+        for slot in drop:
+            self._parts.usage.note(bucket_id, Change(before=None, after=None, removed=before.record(slot)))
+
     async def _state(self, bucket_id: bytes, key: bytes) -> _State:
         rows = await self._cql.run(_STATE, bucket_id, key)
         if not rows:
@@ -186,11 +221,12 @@ class VersionItems:
         seq, op, move = rows[0][:3]
         if move and rows[0][3] is not None:
             raise MetadataUnavailable("a key is being renamed: let maintenance finish it, and run this again")
-        return _State(Head(seq, op, None, b"", None, (), ()), {row[3]: row[4] for row in rows if row[3] is not None})
+        found = {row[3]: decode_row(row[4]) for row in rows if row[3] is not None}
+        return _State(Head(seq, op, None, b"", None, (), ()), found)
 
 
 def _update(key: bytes, state: _State, put: tuple[VersionRecord, ...], drop: tuple[int, ...]) -> Update:
-    seqs = {slot: seq for slot, seq in state.seqs.items() if slot not in drop}
+    seqs = {slot: row.seq for slot, row in state.rows.items() if slot not in drop}
     seqs |= {slot_of(record): record.seq for record in put}
     newest = max(seqs, key=lambda slot: seqs[slot], default=None)
     seq = max([state.head.floor_seq, *seqs.values()])

@@ -13,7 +13,8 @@ from dolmen.gateway.metadata.embedded.database import Execute, translated
 from dolmen.gateway.metadata.embedded.objects import head
 from dolmen.gateway.metadata.embedded.store import EmbeddedStore
 from dolmen.gateway.metadata.embedded.writer import Transaction
-from dolmen.gateway.metadata.rows import encode, list_row, rest_of, slot_of
+from dolmen.gateway.metadata.records import ListRow
+from dolmen.gateway.metadata.rows import decode_row, encode, list_row, rest_of, slot_of
 from dolmen.gateway.metadata.transfer import (
     BucketItem,
     DocumentItem,
@@ -71,6 +72,8 @@ class EmbeddedTransfer(EmbeddedStore):
     async def forget(self, kind: ItemKind, places: Sequence[Place]) -> None:
         def run(transaction: Transaction) -> None:
             for place in places:
+                if kind is ItemKind.VERSION:
+                    _count_change(transaction.execute, place, None)
                 for statement in CONTENTS[kind].drop:
                     transaction.execute(statement, place)
             if kind is ItemKind.VERSION:
@@ -112,6 +115,7 @@ def _put(execute: Execute, item: Item) -> None:  # noqa: C901 - one case for eac
     """Over whatever has its place."""
     match item:
         case VersionItem(bucket_id, record):
+            _count_change(execute, (bucket_id, record.key, slot_of(record)), list_row(record))
             row = bucket_id, record.key, slot_of(record), record.seq, encode(list_row(record)), rest_of(record)
             execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?, ?, ?, ?)", row)
         case PartItem(upload_id, part):
@@ -139,6 +143,24 @@ def _put(execute: Execute, item: Item) -> None:  # noqa: C901 - one case for eac
         case BucketItem(bucket):
             values = bucket.name, bucket.bucket_id, bucket.owner, bucket.rev, bucket.versioning, encode(bucket)
             execute("INSERT OR REPLACE INTO buckets VALUES (?, ?, ?, ?, ?, ?)", values)
+
+
+def _count_change(execute: Execute, place: Place, after: ListRow | None) -> None:
+    """The usage of a bucket follows: ``after`` is about to be what has the place of a version."""
+    found = execute("SELECT row FROM versions WHERE (bucket_id, key, slot) = (?, ?, ?)", place).fetchall()
+    before = decode_row(found[0][0]) if found else None
+    objects = _is_object(after) - _is_object(before)
+    size_bytes = (after.size if after is not None else 0) - (before.size if before is not None else 0)
+    if objects or size_bytes:
+        execute(
+            "INSERT INTO usage VALUES (?1, ?2, ?3) ON CONFLICT (bucket_id) DO UPDATE SET objects = objects + ?2, bytes = bytes + ?3",
+            (place[0], objects, size_bytes),
+        )
+        execute("DELETE FROM usage WHERE bucket_id = ? AND objects = 0", place[:1])  # perhaps of a bucket that is gone
+
+
+def _is_object(row: ListRow | None) -> bool:
+    return row is not None and not row.is_delete_marker
 
 
 def _list_again(execute: Execute, places: Sequence[Place]) -> None:
