@@ -16,7 +16,7 @@ RECORD := .cache/s3-results
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
 .PHONY: help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign \
-	bench generate compatibility lock clean
+	bench bench-cassandra generate compatibility lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 23
@@ -73,6 +73,9 @@ campaign: $(DEVELOP) $(TOOLS) clients  ## the long form: 20 x kill -9, every pai
 
 bench: $(DEVELOP)  ## rates, latencies, CPU and memory beside the floors of the same run
 	$(VENV_DIR)/bin/python tests/bench/run.py $(ARGS)
+
+bench-cassandra: $(DEVELOP) cassandra-tools  ## statements to Cassandra: rates, latencies, CPU of client and nodes
+	$(VENV_DIR)/bin/python tests/bench/run_statements.py $(ARGS)
 
 check: $(DEVELOP)  ## linter, types, layers, generated files
 	$(VENV_DIR)/bin/ruff check

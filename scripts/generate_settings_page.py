@@ -27,6 +27,8 @@ PROGRAMS = (
     Program("dolmen gateway", "dolmen.gateway.app", "Serves S3."),
     Program("dolmen maintenance", "dolmen.gateway.maintenance.app", "Publishes the map, repairs, collects garbage."),
     Program("dolmen kms ACTION", "dolmen.gateway.kms.command", "Keys of encryption."),
+    Program("dolmen metadata ACTION", "dolmen.gateway.metadata.command.arguments", "The metadata store."),
+    Program("dolmen metadata rebuild", "dolmen.gateway.maintenance.rebuild.command", "Makes rows anew from the volumes."),
     Program("dolmen datanode", "dolmen.datanode.app", "Serves fragments from disks."),
 )
 

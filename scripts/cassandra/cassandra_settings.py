@@ -110,6 +110,7 @@ def write_configuration(settings: ClusterSettings, home: Path, node: int) -> Non
         "memtable": {"configurations": {"trie": {"class_name": "TrieMemtable"}, "default": {"inherits": "trie"}}},
         "sstable": {"selected_format": "bti"}, "column_index_size": "4KiB", "uuid_sstable_identifiers_enabled": True,
         "storage_compatibility_mode": "NONE", "paxos_variant": settings.paxos,
+        "read_request_timeout": "2000ms",  # as of writes: below the time-out of our sessions
     }  # fmt: skip
     (home / "conf").mkdir(parents=True, exist_ok=True)
     (home / "conf" / "cassandra.yaml").write_text(json.dumps(values, indent=1))
@@ -125,6 +126,8 @@ def server_command(settings: ClusterSettings, home: Path, node: int) -> list[str
         "cassandra.skip_wait_for_gossip_to_settle": 0, "cassandra.ring_delay_ms": 1000,
         # Not 0: the node would spin, and log without end, while a peer is down.
         "cassandra.superuser_setup_delay_ms": 1000, "cassandra.shutdown_announce_in_ms": 0,
+        # Tables of the schema are flushed with the rest: a fresh keyspace takes a fraction of the time.
+        "cassandra.test.flush_local_schema_changes": "false",
         "cassandra.size_recorder_interval": 0, "chronicle.analytics.disable": "true",
         "jdk.attach.allowAttachSelf": "true", "io.netty.tryReflectionSetAccessible": "true",
         "java.net.preferIPv4Stack": "true", "java.io.tmpdir": home / "tmp",

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from cassandra_parts import address_of, session_in
 from lossy_cql import Fate, fates_of
-from lossy_world import ALL, DONE, NO, UNKNOWN, World, hurry, told_of
+from lossy_world import DONE, NO, UNKNOWN, World, hurry, told_of
 from metadata_builders import SettableClock
 
 from dolmen.gateway.metadata.cassandra.cql import Kind
@@ -234,6 +234,9 @@ async def lose_one(make, kind, plan, before, after):
         if kind not in (Complete, Abort):
             assert seen in {DONE: [after], NO: [before], UNKNOWN: [before, after]}[told], (told, error, seen)
     await operation.after(world, told)
+    world.clock.added_seconds = 49 * 3600
+    for upload in world.uploads:
+        await world.other.parts.uploads.tidy(upload.upload_id)
     await world.check_all()
     await world.close()
     return bool(cql.hit)
@@ -242,10 +245,9 @@ async def lose_one(make, kind, plan, before, after):
 @pytest.mark.parametrize("kind", OPERATIONS)
 async def test_whatever_is_lost_the_client_is_told_what_is_there(monkeypatch, session, address, kind):
     hurry(monkeypatch)
-    clock = SettableClock()
 
     def make():
-        return World(session, address, clock)
+        return World(session, address, SettableClock())
 
     sent, before, after = await fault_free(make, kind)
     plans = all_plans(sent)

@@ -30,6 +30,7 @@ BAD_USE = {
     "keys of a directory without a cluster": ["kms", "list", "--directory", "DIR"],
     "admin address": ["status", "--admin", "ftp://127.0.0.1"],
     "admin port of status": ["status", "--admin", "127.0.0.1:port"],
+    "metadata of no directory": ["metadata", "check", "--directory"],
 }
 
 

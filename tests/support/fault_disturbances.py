@@ -68,7 +68,7 @@ class Disturbances:
     def __init__(
         self, broken: Sequence[Broken], maintainers: Gateways, nodes: Nodes, seed: int, keys: Callable[[random.Random], bytes]
     ) -> None:
-        """``broken``: gateways. ``maintainers`` split and sweep; they may be the same. ``keys``: draws one, to reshape where it is."""
+        """``broken``: gateways. ``maintainers`` split and sweep; may be the same. ``keys``: draws one whose range is reshaped."""
         self.broken = broken
         self.maintainers = maintainers
         self.nodes = nodes

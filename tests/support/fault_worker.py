@@ -7,16 +7,19 @@ is away, or does not know. A surprise is answered as text in ``result`` with the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import os
 import random
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgspec
+from history_load import Listed, Told
 from history_stores import OWNER, PortStore
 
 from dolmen.core.clock import SystemClock
@@ -28,12 +31,22 @@ from dolmen.gateway.metadata.cassandra.address import parse_address
 from dolmen.gateway.metadata.cassandra.queues import TimeQueue
 from dolmen.gateway.metadata.cassandra.split_map import RangeRow
 from dolmen.gateway.metadata.cassandra.store import CassandraStore
-from dolmen.gateway.metadata.records import BucketRecord, Versioning
+from dolmen.gateway.metadata.records import (
+    Attributes,
+    BucketRecord,
+    NewVersion,
+    PartRecord,
+    UploadRecord,
+    Versioning,
+    WriteCondition,
+)
 from dolmen.gateway.metadata.store import BucketExists
+from dolmen.gateway.metadata.versions import new_upload_id
 
 FRAME_BYTES_MAX = 1 << 26
 SHARDS_MAX = 12  # of the bucket: then ranges are merged
 FANOUTS = (1, 2, 3)
+MULTIPART_BYTES = 1000  # larger bodies of ``history_load`` are uploaded in one part
 
 errors_of_request: contextvars.ContextVar[list[str]] = contextvars.ContextVar("errors_of_request")
 
@@ -81,9 +94,38 @@ class NamedData(PortStore):
     def __init__(self, store: Any, bucket: BucketRecord) -> None:
         super().__init__(store, bucket, lambda: layout_named(self._etag))
 
-    async def put(self, key: bytes, body: bytes, etag: str, if_match: str | None, if_absent: bool):
+    async def put(self, key: bytes, body: bytes, etag: str, if_match: str | None, if_absent: bool) -> Told:
+        condition = WriteCondition(if_match=(if_match,) if if_match else (), if_none_match=("*",) if if_absent else ())
+        if len(body) >= MULTIPART_BYTES:
+            return await self._put_in_parts(key, etag, condition)
         self._etag = etag  # ``put`` asks for the layout before it waits for anything
         return await super().put(key, body, etag, if_match, if_absent)
+
+    async def _put_in_parts(self, key: bytes, etag: str, condition: WriteCondition) -> Told:
+        layout, now_us = layout_named(etag), time.time_ns() // 1000
+        upload = UploadRecord(
+            bucket_id=self.bucket.bucket_id,
+            key=key,
+            upload_id=new_upload_id(now_us),
+            initiated_us=now_us,
+            owner=OWNER,
+            initiator=OWNER,
+            attributes=Attributes(),
+        )
+        part = PartRecord(number=1, size=10, etag=etag, mtime_us=now_us, checksum=None, layout=layout)
+        version = NewVersion(size=10, etag=etag, owner=OWNER, attributes=Attributes(), layout=layout)
+        try:
+            await self.store.create_upload(upload)
+            await self.store.put_part(upload, part)
+            intent = await self.store.begin(self.bucket, key)
+        except Unavailable:
+            return Told("failed")
+        outcome = await self._outcome(self.store.complete_upload(intent, upload, [part], version, condition))
+        if outcome not in ("ok", "unknown"):
+            with contextlib.suppress(Unavailable):
+                await self.store.abort(intent, ObjectLayout())
+                await self.store.abort_upload(upload)
+        return Told(outcome)
 
 
 class Worker:
@@ -132,16 +174,16 @@ class Worker:
         self.data = NamedData(self.noting, found)
         return found.bucket_id
 
-    async def put(self, key: bytes, body: bytes, etag: str, if_match: str | None, if_absent: bool):
+    async def put(self, key: bytes, body: bytes, etag: str, if_match: str | None, if_absent: bool) -> Told:
         return await self._port().put(key, body, etag, if_match, if_absent)
 
-    async def delete(self, key: bytes, if_match: str | None):
+    async def delete(self, key: bytes, if_match: str | None) -> Told:
         return await self._port().delete(key, if_match)
 
-    async def get(self, key: bytes):
+    async def get(self, key: bytes) -> Told:
         return await self._port().get(key)
 
-    async def list(self, prefix: bytes, after: bytes, limit: int):
+    async def list(self, prefix: bytes, after: bytes, limit: int) -> Listed | None:
         return await self._port().list(prefix, after, limit)
 
     async def upkeep(self) -> int:

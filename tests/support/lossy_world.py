@@ -179,7 +179,8 @@ class World:
         told = {}
         for key in sorted(self.keys):
             versions = [
-                (v.etag, v.is_delete_marker, v.is_latest, v.mutable.rev, v.attributes.storage_class) for v in await self.versions(key)
+                (v.etag, v.is_delete_marker, v.is_latest, v.mutable.rev, v.attributes.storage_class)
+                for v in await self.versions(key)
             ]
             if versions:
                 told[key] = versions
@@ -227,7 +228,7 @@ class World:
         assert current == [(k, seq, etag) for k, _, seq, etag, latest in there if latest and etag]
         for key in self.keys:
             found = await self.other.get_version(bucket_id, key)
-            assert (None if found is None else found.seq) == next((seq for k, _, seq, _, latest in there if k == key and latest), None)
+            assert ([] if found is None else [found.seq]) == [seq for k, _, seq, _, latest in there if k == key and latest]
 
     async def check_data(self):
         """Each layout is referred to once, or is garbage once; only those in doubt may be neither."""

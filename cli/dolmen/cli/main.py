@@ -27,6 +27,7 @@ class Entry(NamedTuple):
 COMMANDS = {
     "dev": Entry("dolmen.cli.dev.command", "Run a whole cluster on this machine, its data in one directory."),
     "kms": Entry("dolmen.cli.kms", "List, create, rotate and disable the keys of encryption."),
+    "metadata": Entry("dolmen.cli.metadata", "Migrate, check, copy, export and rebuild the metadata store."),
     "status": Entry("dolmen.cli.status", "Show disks, groups, repairs and garbage of a running cluster."),
     "version": Entry("dolmen.cli.version", "Print the version."),
 }

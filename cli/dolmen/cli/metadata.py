@@ -56,7 +56,9 @@ def expanded(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str,
 def _rebuilt(home: Path, environ: Mapping[str, str]) -> list[str]:
     """What a rebuild needs: its datanodes run, gateways and maintenance need not."""
     metadata = metadata_of(home)
-    sockets = sorted((home / "run").glob("datanode-*.sock"))
+    # Beside each socket of a datanode there is one of its admin address.
+    found = sorted((home / "run").glob("datanode-*.sock"))
+    sockets = [path for path in found if not path.name.endswith(".admin.sock")]
     if not sockets:
         raise ConfigError(f"no datanode of {home} runs: `dolmen metadata {REBUILD}` reads their volumes")
     keyring = home / (environ.get(ENV_ENCRYPTION_KEY_FILE) or ENCRYPTION_KEY_FILE)

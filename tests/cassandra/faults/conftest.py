@@ -14,6 +14,7 @@ from cassandra_cluster import CassandraCluster
 from cassandra_keyspaces import cql_session, create_keyspace
 from cassandra_ring import Ring
 from cassandra_store import make_schema, url_of
+from dev_server import DevServer
 from fault_gateways import Gateways
 from fault_worker import Job
 
@@ -58,6 +59,15 @@ def nodes(ring, keyspace):
 @pytest.fixture
 def url(nodes, keyspace):
     return url_of(nodes.contact_points, keyspace, cache_seconds=1.0, replication_min=3)
+
+
+@pytest.fixture(scope="session")
+def s3_store(ring, keyspace, tmp_path_factory):
+    """``dolmen dev`` with three gateway processes on the keyspace; one for the session, as its map of data nodes is in there."""
+    make_whole(ring)
+    options = ("--metadata", url_of(ring.contact_points, keyspace, cache_seconds=1.0, replication_min=3))
+    with DevServer(tmp_path_factory.mktemp("s3"), workers=GATEWAYS, options=options) as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 
 import pytest
-from dev_server import DevServer
 from fault_checks import garbage, read_everything, until_quiet, wrong_garbage, wrong_lists
 from fault_disturbances import AFTERMATH_SECONDS, Disturbances
 from fault_gateways import REQUEST_SECONDS, Gateways
@@ -22,6 +21,7 @@ from history_load import Clients, Load
 OPERATIONS_S3 = int(os.environ.get("DOLMEN_FAULT_S3_OPERATIONS", "2000"))
 OPERATIONS = int(os.environ.get("DOLMEN_FAULT_OPERATIONS", "10000"))
 CLIENTS = 24
+GATEWAYS = 3
 TROUBLES_SHARE_MAX = 0.05
 DOCUMENTED = {("0", ""), ("-1", ""), ("503", "ServiceUnavailable"), ("503", "SlowDown")}
 
@@ -49,26 +49,22 @@ async def test_no_answer_contradicts_another_whatever_is_killed_stopped_or_split
     assert len(gateways.troubles) <= TROUBLES_SHARE_MAX * OPERATIONS
 
 
-async def test_no_answer_of_s3_contradicts_another_whatever_is_killed_stopped_or_split(nodes, url, seed, tmp_path):
+async def test_no_answer_of_s3_contradicts_another_whatever_is_killed_stopped_or_split(nodes, url, s3_store, seed, tmp_path):
     """Through ``dolmen dev`` with three gateway processes; a fourth process splits the bucket's ranges."""
-    with DevServer(tmp_path, workers=3, options=("--metadata", url)) as server:
-        name = f"faults-{seed}"
-        server.client().create_bucket(Bucket=name)
-        load = Load(seed=seed, clients=CLIENTS, operations=OPERATIONS_S3)
-        begun = time.monotonic()
-        splitters = Gateways(Job(url, dead_seconds=60.0), 1, tmp_path / "log", seed)
-        async with NotedS3(server, name, REQUEST_SECONDS) as store, splitters as splitter:
-            await splitter.use_bucket(name)
-            workers = S3Workers(server, 3)
-            async with Disturbances(
-                workers.all, splitter, nodes, seed, lambda draw: load.key(draw.randrange(load.keys))
-            ) as disturbances:
-                history = await Clients(store, load).run()
-            seconds = time.monotonic() - begun
-            tell(disturbances, store, history, seconds)
-            await asyncio.sleep(AFTERMATH_SECONDS)
-            quiet = Load(seed=seed + 1, clients=4, operations=load.keys, mix={"get": 10, "list": 5})
-            await Clients(store, quiet, history).run()
+    name = f"faults-{seed}"
+    s3_store.client().create_bucket(Bucket=name)
+    load = Load(seed=seed, clients=CLIENTS, operations=OPERATIONS_S3)
+    splitters = Gateways(Job(url, dead_seconds=60.0), 1, tmp_path / "log", seed)
+    begun = time.monotonic()
+    async with NotedS3(s3_store, name, REQUEST_SECONDS) as store, splitters as splitter:
+        await splitter.use_bucket(name)
+        broken = S3Workers(s3_store, GATEWAYS).all
+        async with Disturbances(broken, splitter, nodes, seed, lambda draw: load.key(draw.randrange(load.keys))) as disturbances:
+            history = await Clients(store, load).run()
+        tell(disturbances, store, history, time.monotonic() - begun)
+        await asyncio.sleep(AFTERMATH_SECONDS)
+        quiet = Load(seed=seed + 1, clients=4, operations=load.keys, mix={"get": 10, "list": 5})
+        await Clients(store, quiet, history).run()
     assert [str(violation) for violation in check(history)] == []
     assert disturbances.unexplained(store.troubles) == []
     # Broken connections of processes that were killed, and what the documentation tells clients to repeat.

@@ -77,7 +77,8 @@ def spoil(tmp_path):
 def test_a_healthy_store_is_clean(metadata, place):
     code, out, err = metadata("check", "--metadata", place)
     assert code == 0
-    assert out.splitlines() == [f"schema {KNOWN}, this program's is {KNOWN}", "2 buckets, 6 comparisons of keys with lists, 0 wrong"]
+    told = [f"schema {KNOWN}, this program's is {KNOWN}", "2 buckets, 6 comparisons of keys with lists, 0 wrong"]
+    assert out.splitlines() == told
     assert err == "looking for damage of the file\n"
     code, out, _ = metadata("check", "second", "--metadata", place, "--output", "json")
     found = json.loads(out)

@@ -102,7 +102,8 @@ class Completion:
                 return found.completed
             if found.state == COMPLETING:
                 if self._clock.monotonic_seconds() > until_seconds:
-                    await self.resolve(found)
+                    with nothing_happened():  # by us
+                        await self.resolve(found)
                     until_seconds = self._clock.monotonic_seconds() + WAIT_SECONDS
                 await asyncio.sleep(pause_seconds)
                 continue
@@ -196,13 +197,14 @@ class Completion:
             return
 
     async def _end(self, upload: UploadRecord, raw: bytes, attempt: Attempt) -> None:
-        """Step 3. The version is there: what is not done now is done by whoever finds the upload frozen."""
-        try:
+        """Step 3. The version is there: what this process does not do is done by whoever finds the upload frozen."""
+
+        async def end() -> None:
             await self._uploads.note_all(upload.upload_id, attempt.numbers, attempt.at_us)
             await self._rows.complete(upload.upload_id, raw, attempt.committed, attempt.at_us)
             await self._rows.hide(upload)
-        except (MetadataUnknown, MetadataUnavailable):
-            return
+
+        await self._follow.now_or_later(end)
 
     async def resolve(self, found: UploadState) -> None:
         """Bring a completion to its end that somebody left. Raises ``MetadataUnavailable``, ``MetadataUnknown``."""

@@ -147,6 +147,13 @@ class FollowUps:
             await self._intents.withdraw(made.announced)
             self._told(made)
 
+    async def now_or_later(self, work: Callable[[], Awaitable[None]]) -> None:
+        """What follows from something certain: its caller is told of that, whatever becomes of this."""
+        try:
+            await work()
+        except DolmenError:
+            self.later(work)
+
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do it until it is answered."""
         self._start(self._settling, self._until_done(work))

@@ -125,18 +125,19 @@ class TimeQueue:
                 known.waiting.pop(entry_id, None)
 
     async def postpone(self, ids: Sequence[bytes], due_us: int, change: Change) -> None:
-        """Entries that are there become due at ``due_us`` (not before the time in their ids), with a changed body."""
+        """Entries that are there become due at ``due_us``, or at the time in their ids if that is later, with a changed body."""
         puts: dict[bytes, Bound] = {}
         sooner: set[int] = set()  # slices of entries that others may remember as due later than they are now
         for row in await self._read_exactly(ids):
             entry_id, before_us, body, stamp_us = row
-            if due_us < before_us:
+            then_us = max(due_us, _time_of(entry_id))
+            if then_us < before_us:
                 sooner.add(_place(entry_id)[0])
             later_us = max(self._stamps.next(), stamp_us + 1)
-            puts[entry_id] = Bound(_PUT, (self._name, *_place(entry_id), entry_id, due_us, change(body), later_us))
+            puts[entry_id] = Bound(_PUT, (self._name, *_place(entry_id), entry_id, then_us, change(body), later_us))
             known = self._slices.get(_place(entry_id)[0])
             if known is not None and entry_id in known.waiting:
-                known.waiting[entry_id] = due_us
+                known.waiting[entry_id] = then_us
         await self._write(puts)
         for number in sooner:
             await self._register(number)

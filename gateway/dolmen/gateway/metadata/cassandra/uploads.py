@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import msgspec
 
@@ -38,11 +39,30 @@ from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown, 
 
 COMPLETED_KEPT_SECONDS = 48 * 3600  # a repeated completion gets the same answer for so long
 TRY_SECONDS = 10.0  # a change whose answer is lost, or that others are faster than, is tried so long
-REPLACED_MAX = 8  # layouts kept in a part's row until the next write has copied them to the queue
 ENDED_AT_ONCE = 16  # uploads of a bucket that goes
 
 _encode = msgspec.msgpack.Encoder().encode
 Resolve = Callable[[UploadState], Awaitable[None]]  # end a completion that somebody left
+
+
+@dataclass(slots=True)
+class _Write:
+    """A write of a part that is tried, perhaps more than once: each time the same."""
+
+    layout: ObjectLayout
+    rev: int
+    follows: int | None = None  # the write that the last try asks for
+    unknown: bool = False  # a try may have been performed, or may still be
+
+    def is_there(self, row: PartRow | None) -> bool:
+        """Whether it is what the part's row shows, or what that took the place of. Raises ``MetadataUnknown``."""
+        if not self.unknown:
+            return False
+        if row is not None and (row.rev == self.rev or any(one.layout == self.layout for one in row.replaced)):
+            return True
+        if (None if row is None else row.rev) != self.follows:  # it may have come and gone, and its data is garbage then
+            raise MetadataUnknown("the part was written by others meanwhile")
+        return False
 
 
 class Uploads:
@@ -72,22 +92,39 @@ class Uploads:
 
     async def create_upload(self, upload: UploadRecord) -> None:
         """Raises ``BucketClosed``."""
-        await self._rows.show(upload)
         try:
-            for pause_seconds in self._tries():
-                try:
-                    await self._rows.create(upload)
-                    break
-                except MetadataUnknown:  # the id is ours alone: whichever try made it
-                    await asyncio.sleep(pause_seconds)
-            else:
-                raise MetadataUnknown("the outcome of the upload's creation is not known")
+            with nothing_happened():
+                await self._rows.show(upload)
+            await self._create(upload)
             # Who deletes the bucket sees either the row in the list of uploads, or is seen here.
-            self._follow.withdraw(await self._intents.announce(upload.bucket_id, upload.key, new_op()))
-        except BucketClosed:
+            with nothing_happened():
+                announced = await self._intents.announce(upload.bucket_id, upload.key, new_op())
+        except (BucketClosed, MetadataUnavailable):  # nobody will ever hear of the upload
+            await self._never_was(upload)
+            raise
+        self._follow.withdraw(announced)
+
+    async def _create(self, upload: UploadRecord) -> None:
+        unknown = False
+        for pause_seconds in self._tries():
+            try:
+                await self._rows.create(upload)
+                return
+            except MetadataUnknown:  # the id is ours alone: whichever try made it
+                unknown = True
+            except MetadataUnavailable:
+                if not unknown:
+                    raise
+            await asyncio.sleep(pause_seconds)
+        raise MetadataUnknown("the outcome of the upload's creation is not known")
+
+    async def _never_was(self, upload: UploadRecord) -> None:
+        async def end() -> None:
+            await self.look_again(upload.upload_id)
             await self._rows.end(upload.upload_id, self._clock.now_us())
             await self._rows.hide(upload)
-            raise
+
+        await self._follow.now_or_later(end)
 
     async def get_upload(self, bucket_id: bytes, key: bytes, upload_id: str) -> UploadRecord | None:
         found = await self._rows.state(upload_id)
@@ -114,38 +151,42 @@ class Uploads:
             raise
 
     async def _put_part(self, upload: UploadRecord, part: PartRecord) -> None:
-        rev = new_rev()
-        unknown = False
-        for pause_seconds in self._tries():
-            before = await self._rows.part(upload.upload_id, part.number)
-            if unknown and before is not None and _has(before, rev, part.layout):
-                return  # what it replaced is noted with the next write of the part, or at the upload's end
-            with nothing_happened():
-                await self._note(() if before is None else before.replaced)
-            replaced = () if before is None else self._replaced(before.record.layout)
-            try:
-                if await self._rows.put_part(upload.upload_id, part, rev, replaced, None if before is None else before.rev):
-                    with suppress(DolmenError):  # else with the next write of the part, or at the upload's end
-                        await self._note(replaced)
-                    return
-            except MetadataUnknown:
-                unknown = True
-                await asyncio.sleep(pause_seconds)
-                continue
-            await self._require_in_progress(upload, part, rev, unknown=unknown)
-        raise MetadataUnknown("the outcome of the part is not known") if unknown else MetadataUnavailable("the part is contended")
+        ours = _Write(part.layout, new_rev())
+        try:
+            for pause_seconds in self._tries():
+                before = await self._rows.part(upload.upload_id, part.number)
+                if ours.is_there(before):
+                    return  # what it replaced is noted with the next write of the part, or at the upload's end
+                ours.follows = None if before is None else before.rev
+                with nothing_happened():
+                    await self._note(() if before is None else before.replaced)
+                replaced = () if before is None else self._replaced(before.record.layout)
+                try:
+                    if await self._rows.put_part(upload.upload_id, part, ours.rev, replaced, ours.follows):
+                        with suppress(DolmenError):  # else with the next write of the part, or at the upload's end
+                            await self._note(replaced)
+                        return
+                except MetadataUnknown:
+                    ours.unknown = True
+                    await asyncio.sleep(pause_seconds)
+                    continue
+                await self._require_in_progress(upload, part, ours)
+            raise MetadataUnavailable("the part is contended")
+        except MetadataUnavailable as error:
+            if ours.unknown:
+                raise MetadataUnknown("the outcome of the part is not known") from error
+            raise
 
-    async def _require_in_progress(self, upload: UploadRecord, part: PartRecord, rev: int, *, unknown: bool) -> None:
+    async def _require_in_progress(self, upload: UploadRecord, part: PartRecord, ours: _Write) -> None:
         """A part was refused: because of another write of it, or because the upload is in progress no longer."""
         found = await self._rows.state(upload.upload_id)
         if found is not None and found.state == IN_PROGRESS:
             return
-        if found is not None and unknown:
-            now = await self._rows.part(upload.upload_id, part.number)
-            if now is not None and _has(now, rev, part.layout):
-                return  # the next round sees it too
+        if found is not None and ours.is_there(await self._rows.part(upload.upload_id, part.number)):
+            return  # the next round sees it too
         if found is not None and found.state == COMPLETING and self.resolve is not None:
-            await self.resolve(found)
+            with nothing_happened():
+                await self.resolve(found)
             found = await self._rows.state(upload.upload_id)
             if found is not None and found.state == IN_PROGRESS:
                 return
@@ -184,6 +225,7 @@ class Uploads:
             found = await self._rows.state(upload.upload_id)
             if found is not None and found.state == COMPLETING and self.resolve is not None:
                 await self.resolve(found)
+                await asyncio.sleep(pause_seconds)
                 continue
             if found is None or found.state in {COMPLETED, LOST} or (found.state == GONE and not unknown):
                 await self._rows.hide(upload)
@@ -199,10 +241,14 @@ class Uploads:
                 await asyncio.sleep(pause_seconds)
         else:
             raise MetadataUnknown("the outcome of the abort is not known")
-        ended = await self._rows.state(upload.upload_id)
-        if ended is not None:
-            await self.note_all(upload.upload_id, (), ended.completed_us)
-        await self._rows.hide(upload)
+
+        async def end() -> None:
+            ended = await self._rows.state(upload.upload_id)
+            if ended is not None:
+                await self.note_all(upload.upload_id, (), ended.completed_us)
+            await self._rows.hide(upload)
+
+        await self._follow.now_or_later(end)
 
     async def look_again(self, upload_id: str) -> None:
         """Before an upload ends: so that what its end leaves undone is found."""
@@ -237,6 +283,8 @@ class Uploads:
         if found.state == IN_PROGRESS:
             return  # the end that was announced did not come
         if found.state == COMPLETED:
+            if self._clock.now_us() < found.completed_us + COMPLETED_KEPT_SECONDS // 2 * 1_000_000:
+                return  # announced by a completion that was refused; there is a later entry of the one that was not
             await self.note_all(upload_id, found.attempt.numbers, found.attempt.at_us)
         elif found.state == GONE:
             await self.note_all(upload_id, (), found.completed_us)
@@ -276,8 +324,3 @@ class Uploads:
             yield pause_seconds
             if self._clock.monotonic_seconds() > until_seconds:
                 return
-
-
-def _has(row: PartRow, rev: int, layout: ObjectLayout) -> bool:
-    """Whether our write of the part is there, or was."""
-    return row.rev == rev or any(one.layout == layout for one in row.replaced)

@@ -11,7 +11,10 @@ from dolmen.core.settings import Setting, at_least, declare, make_parser, take
 
 PROGRAM = "dolmen metadata"
 DESCRIPTION = "The metadata store itself: schema, checks, copies to another backend, export and import."
-EPILOG = "`dolmen metadata ACTION --directory DIR` takes --metadata (for copy: --from) from a directory of `dolmen dev`."
+EPILOG = (
+    "`dolmen metadata ACTION --directory DIR` takes --metadata (for copy: --from) from a directory of `dolmen dev`. "
+    "`dolmen metadata rebuild --help` tells how rows are made anew from the volumes."
+)
 UNIT = "embedded:PATH or cassandra://HOST,HOST/KEYSPACE"
 SCRUB_ROWS_PER_SECOND = 2000.0
 
@@ -27,6 +30,8 @@ RATE = Setting(
     reason="leaves most of a small cluster to its clients",
     parse=at_least(0, float),
 )
+
+SETTINGS = (STORE, RATE, LOG)  # of the actions that have them: for the page of settings
 
 ACTIONS = {
     "migrate": "Bring the schema to the version of this program.",

@@ -153,7 +153,8 @@ def _count_change(execute: Execute, place: Place, after: ListRow | None) -> None
     size_bytes = (after.size if after is not None else 0) - (before.size if before is not None else 0)
     if objects or size_bytes:
         execute(
-            "INSERT INTO usage VALUES (?1, ?2, ?3) ON CONFLICT (bucket_id) DO UPDATE SET objects = objects + ?2, bytes = bytes + ?3",
+            "INSERT INTO usage VALUES (?1, ?2, ?3) "
+            "ON CONFLICT (bucket_id) DO UPDATE SET objects = objects + ?2, bytes = bytes + ?3",
             (place[0], objects, size_bytes),
         )
         execute("DELETE FROM usage WHERE bucket_id = ? AND objects = 0", place[:1])  # perhaps of a bucket that is gone
