@@ -11,7 +11,7 @@ SEED = random.randrange(1 << 32)
 
 
 async def test_a_mixed_load_has_an_order(server, bucket):
-    load = Load(seed=SEED, clients=12, keys=60, prefixes=3, operations=600, list_limit=12, sizes=(40, 200_000))
+    load = Load(seed=SEED, clients=12, keys=60, prefixes=3, operations=400, list_limit=12, sizes=(40, 200_000))
     async with HttpStore([server.port], ROOT, bucket) as store:
         history = await Clients(store, load).run()
     assert list(map(str, check(history))) == [], SEED

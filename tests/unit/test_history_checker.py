@@ -79,7 +79,7 @@ def small_histories(draw):
     return operations
 
 
-@settings(max_examples=250, deadline=None, database=None)
+@settings(max_examples=200, deadline=None, database=None)
 @given(small_histories())
 def test_it_agrees_with_trying_every_order(operations):
     assert bool(found(operations)) == (not has_an_order(operations))
@@ -130,7 +130,7 @@ def true_write(draw, kind, values, key, client, begun, ended, etag):
     return made
 
 
-@settings(max_examples=30, deadline=None, database=None)
+@settings(max_examples=15, deadline=None, database=None)
 @given(st.integers(0, 1 << 32), st.sampled_from([(1, 5), (1, 60), (4, 100)]))
 def test_histories_of_a_true_register_are_accepted(seed, shape):
     keys, spread = shape
@@ -141,7 +141,7 @@ def found_in(history):
     return "\n\n".join(map(str, check(history)))
 
 
-@settings(max_examples=20, deadline=None, database=None)
+@settings(max_examples=10, deadline=None, database=None)
 @given(st.integers(0, 1 << 32))
 def test_a_true_history_with_one_read_made_stale_is_rejected(seed):
     """The reads of one client that waits for everything: whatever it read last is not what it reads now."""

@@ -187,6 +187,19 @@ async def test_data_moves_to_another_class(store, current):
         await store.replace_data(bucket.bucket_id, record, layout_of(8), "STANDARD")
 
 
+async def test_a_version_that_came_back_to_light_is_told_as_it_is_now(store):
+    bucket = await bucket_of(store)
+    await put(store, bucket, b"k")
+    bucket = await store.update_bucket(msgspec.structs.replace(bucket, versioning=Versioning.ENABLED))
+    marker = await store.delete(bucket, DeleteRequest(key=b"k"))
+    await store.delete(bucket, DeleteRequest(key=b"k", version_id=marker.version_id))
+    record = await store.get_version(bucket.bucket_id, b"k")
+    await store.replace_data(bucket.bucket_id, record, layout_of(7), "GLACIER")
+    await garbage_of(store)  # waits for what follows the answers
+    for rows in (await store.scan(bucket.bucket_id, b"", None, 9), await store.scan_versions(bucket.bucket_id, b"", None, None, 9)):
+        assert [(row.version_id, row.storage_class, row.is_latest) for row in rows] == [("null", "GLACIER", True)]
+
+
 async def test_a_class_without_a_scheme_of_its_own_moves_nothing(store):
     bucket = await bucket_of(store)
     await put(store, bucket, b"k")

@@ -12,7 +12,7 @@ from .checker import explore
 from .rules import Weakening
 
 QUICK_STATES_MAX = 90_000  # of one configuration: 4 s of processor time
-CAMPAIGN_STATES_MAX = 6_000_000
+CAMPAIGN_STATES_MAX = 4_000_000  # 0.8 KB each
 
 HOLDING = {
     "two writers and two lists": made.plain(lists=2),
@@ -43,8 +43,8 @@ LARGE = {
         kinds=("put", "delete"), takeovers_max=0, stops_after="cutover"
     ),
     "one writer and two lists meet a split whose splitter dies": made.split(lists=2),
-    "two writers and two lists meet a split whose splitter dies": made.split(kinds=("put", "delete"), lists=2),
-    "two puts meet a split whose splitter dies": made.split(kinds=("put", "put"), takeovers_max=2),
+    "two writers meet a split whose splitter dies": made.split(kinds=("put", "delete")),
+    "two puts meet a split": made.split(kinds=("put", "put"), takeovers_max=0),
     "a put, then a delete meet a split whose splitter dies twice": made.split(kinds=("put delete",), takeovers_max=2),
     "a bucket is deleted while its shard is split by splitters that die": made.deleted_split(takeovers_max=1),
     "two splitters, two writers": made.two_splitters(kinds=("put", "delete")),

@@ -114,13 +114,11 @@ class Listing:
         raise MetadataUnavailable("the key's range is being split again and again")
 
     async def _is_marked(self, bucket_id: bytes, places: Sequence[Place]) -> bool:
-        """Whether the map that named ``places`` may be old: only the fence of a split that it knows of is no news."""
+        """Whether the map that named ``places`` may be old: a range is being split, was split, or a split was given up."""
         found = await asyncio.gather(
             *(self._cql.run(_MARKS, bucket_id, place.shard_id, place.sub) for place in places)
         )
-        marks = [rows[0] if rows else (0, 0) for rows in found]
-        fences = marks[1:] if len(places) > 1 else marks
-        return any(moved for _, moved in marks) or any(fence for fence, _ in fences)
+        return any(fence or moved for rows in found for fence, moved in rows)
 
     async def _make_anew(self, bucket_id: bytes, key: bytes, places: Sequence[Place]) -> None:
         first_seq: int | None = None

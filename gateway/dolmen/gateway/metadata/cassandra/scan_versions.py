@@ -89,7 +89,10 @@ def _joined(
         rows = by_key.setdefault(key, {})
         if row.version_id != NULL_VERSION and row.seq not in rows:
             doubted.add(key)
-        rows.setdefault(row.seq, row)
+        if row.version_id == NULL_VERSION:
+            rows[row.seq] = row  # its row among the versions may be older: from when it was hidden for a while
+        else:
+            rows.setdefault(row.seq, row)
     return {key: _of_key(rows) for key, rows in by_key.items()}, doubted
 
 
