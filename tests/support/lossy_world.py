@@ -216,9 +216,15 @@ class World:
         for store in self.stores:
             await store.quiet()
 
-    async def check_lists(self):
-        """Lists show what the truth holds, and nothing is on its way any more."""
-        assert await self.intents() == []
+    async def holders(self, etag):
+        """Keys whose current object has the ETag."""
+        found = {key: await self.other.get_version(self.bucket.bucket_id, key) for key in sorted(self.keys)}
+        return [key for key, version in found.items() if version is not None and version.etag == etag]
+
+    async def check_lists(self, *, quiet=True):
+        """Lists show what the truth holds; ``quiet``: and nothing is on its way any more."""
+        intents = await self.intents()
+        assert not quiet or intents == [], intents
         bucket_id = self.bucket.bucket_id
         rows = await self.other.scan_versions(bucket_id, b"", None, None, ALL)
         told = [(row.key, row.version_id, row.seq, row.etag, row.is_latest) for row in rows]

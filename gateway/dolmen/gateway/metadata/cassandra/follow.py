@@ -155,7 +155,10 @@ class FollowUps:
             self.later(work)
 
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Do it until it is answered."""
+        """Do it until it is answered; while very much waits for that already, whoever meets what is undone does it."""
+        if len(self._settling) >= UNSETTLED_MAX:
+            self._log.error("too much waits for the metadata cluster: what follows a change is left undone")
+            return
         self._start(self._settling, self._until_done(work))
 
     async def brought_up_to_date(self, bucket_id: bytes, key: bytes, announced: Announced) -> None:

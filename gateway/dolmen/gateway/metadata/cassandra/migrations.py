@@ -54,12 +54,12 @@ _FIRST = (
     """CREATE TABLE IF NOT EXISTS upload_parts (upload_id text, state tinyint static, upload blob static, attempt blob static,
          completed blob static, completed_us bigint static, part int, part_rev bigint, record blob, replaced blob,
          PRIMARY KEY ((upload_id), part))""",
-    # Queues by time (garbage, events, ...): slices of time, found through their register. See queues.py.
-    """CREATE TABLE IF NOT EXISTS queue_slices (queue text, slice bigint, PRIMARY KEY ((queue), slice))""",
+    # Queues by time (garbage, events, ...): slices of time, found through their register (slice -1). See queues.py.
     """CREATE TABLE IF NOT EXISTS queue_entries (queue text, slice bigint, h smallint, id blob, due_us bigint, body blob,
          PRIMARY KEY ((queue, slice, h), id))""",
+    # A resurrected row only makes the repairer look once more.
     """CREATE TABLE IF NOT EXISTS repairs (h smallint, stripe_id blob, slot smallint, pg int,
-         PRIMARY KEY ((h), stripe_id, slot))""",
+         PRIMARY KEY ((h), stripe_id, slot)) WITH gc_grace_seconds = 3600""",
     # Documents of a space; LWT only, every one IF space_rev = ?.
     """CREATE TABLE IF NOT EXISTS documents (space text, space_rev bigint static, kind text, name text, rev bigint, raw blob,
          PRIMARY KEY ((space), kind, name))""",

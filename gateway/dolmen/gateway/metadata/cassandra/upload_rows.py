@@ -53,10 +53,14 @@ _REMOVE = Statement(
     "DELETE state, upload, attempt, completed, completed_us FROM upload_parts WHERE upload_id = ? IF state = ?", Kind.CAS
 )
 _REMOVE_PARTS = Statement("DELETE FROM upload_parts WHERE upload_id = ?", Kind.CAS)
+# An id is shown once and hidden for good. Both at the time of its creation, where the delete wins: whatever clocks say, and
+# whatever arrives late.
 _LIST_ROW = Statement(
-    "INSERT INTO uploads (bucket_id, h, key, upload_id, head) VALUES (?, ?, ?, ?, ?)", Kind.WRITE
+    "INSERT INTO uploads (bucket_id, h, key, upload_id, head) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?", Kind.WRITE
 )
-_UNLIST_ROW = Statement("DELETE FROM uploads WHERE bucket_id = ? AND h = ? AND key = ? AND upload_id = ?", Kind.WRITE)
+_UNLIST_ROW = Statement(
+    "DELETE FROM uploads USING TIMESTAMP ? WHERE bucket_id = ? AND h = ? AND key = ? AND upload_id = ?", Kind.WRITE
+)
 _LIST = Statement(
     "SELECT key, upload_id, head FROM uploads WHERE bucket_id = ? AND h = ? AND (key, upload_id) > (?, ?) LIMIT ?", Kind.READ
 )
@@ -212,11 +216,12 @@ class UploadRows:
             checksum_type=upload.checksum_type,
         )
         where = upload.bucket_id, spread_of(upload.key), upload.key, upload.upload_id
-        await self._cql.run(_LIST_ROW, *where, _encode(row))
+        await self._cql.run(_LIST_ROW, *where, _encode(row), upload.initiated_us)
 
     async def hide(self, upload: UploadRecord) -> None:
         """In lists no longer."""
-        await self._cql.run(_UNLIST_ROW, upload.bucket_id, spread_of(upload.key), upload.key, upload.upload_id)
+        where = upload.bucket_id, spread_of(upload.key), upload.key, upload.upload_id
+        await self._cql.run(_UNLIST_ROW, upload.initiated_us, *where)
 
     async def listed(
         self, bucket_id: bytes, spread: int, start: bytes, after_upload_id: str, end: bytes | None, limit: int

@@ -7,6 +7,7 @@ import heapq
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
@@ -99,8 +100,11 @@ class Uploads:
             # Who deletes the bucket sees either the row in the list of uploads, or is seen here.
             with nothing_happened():
                 announced = await self._intents.announce(upload.bucket_id, upload.key, new_op())
-        except (BucketClosed, MetadataUnavailable):  # nobody will ever hear of the upload
-            await self._never_was(upload)
+        except BucketClosed:
+            await self._follow.now_or_later(partial(self._never_was, upload))
+            raise
+        except (MetadataUnavailable, MetadataUnknown):  # nobody will ever hear of the upload
+            self._follow.later(partial(self._never_was, upload))
             raise
         self._follow.withdraw(announced)
 
@@ -119,12 +123,10 @@ class Uploads:
         raise MetadataUnknown("the outcome of the upload's creation is not known")
 
     async def _never_was(self, upload: UploadRecord) -> None:
-        async def end() -> None:
-            await self.look_again(upload.upload_id)
-            await self._rows.end(upload.upload_id, self._clock.now_us())
-            await self._rows.hide(upload)
-
-        await self._follow.now_or_later(end)
+        await self._rows.create(upload)  # one that is under way finds it there
+        await self.look_again(upload.upload_id)
+        await self._rows.end(upload.upload_id, self._clock.now_us())
+        await self._rows.hide(upload)
 
     async def get_upload(self, bucket_id: bytes, key: bytes, upload_id: str) -> UploadRecord | None:
         found = await self._rows.state(upload_id)
