@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +21,8 @@ from dolmen.gateway.metadata.cassandra.queues import REGISTER
 from dolmen.gateway.metadata.cassandra.tool import opened_tool
 from dolmen.gateway.metadata.listcheck import check_lists
 
-QUIET_SECONDS = 120.0  # until every unknown outcome is settled and every dead process swept up after
+QUIET_SECONDS = 240.0  # until every unknown outcome is settled, every dead process swept up after, and every split ended
+TELL_EVERY = 15  # looks
 LOOK_SECONDS = 1.0
 READER = -1  # "client" of the reads at the end
 READS_AT_ONCE = 16
@@ -32,7 +34,7 @@ _decode_layout = msgspec.msgpack.Decoder(ObjectLayout).decode
 async def until_quiet(gateways: Gateways, contact_points: list[str], keyspace: str, bucket_id: bytes) -> None:
     """Wait until nothing is left to do: no unknown outcome, no intent, no process that died."""
     deadline = time.monotonic() + QUIET_SECONDS
-    while True:
+    for look in itertools.count():
         unsettled = [await gateway.call("unsettled") for gateway in gateways.all]
         for gateway in gateways.all:
             await gateway.call("idle")
@@ -40,7 +42,10 @@ async def until_quiet(gateways: Gateways, contact_points: list[str], keyspace: s
         left = await asyncio.to_thread(intents, contact_points, keyspace, bucket_id)
         if not any(unsettled) and swept == 0 and not left:
             return
-        assert time.monotonic() < deadline, f"unsettled {unsettled}, swept {swept}, intents {left[:10]} of {len(left)}"
+        told = f"unsettled {unsettled}, swept {swept}, intents {left[:10]} of {len(left)}"
+        assert time.monotonic() < deadline, told
+        if look % TELL_EVERY == TELL_EVERY - 1:
+            print("not quiet yet:", told)
         await asyncio.sleep(LOOK_SECONDS)
 
 

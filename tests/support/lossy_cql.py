@@ -25,6 +25,7 @@ class Fate(enum.Enum):
     NOT_DONE = "lost on its way"
     LATE = "lost on its way, and performed much later"
     REFUSED = "certainly not performed"
+    CANCELLED = "performed, and whoever waits for it is cancelled"
     STOPPED = "the process dies before it"
 
 
@@ -110,6 +111,9 @@ class LossyCql(Between):
         if fate is Fate.REFUSED:
             raise MetadataUnavailable("refused by the test")
         self._lost.append(what)
+        if fate is Fate.CANCELLED:
+            await perform()
+            raise asyncio.CancelledError
         if fate is Fate.DONE:
             await perform()
         elif fate is Fate.LATE:
@@ -153,9 +157,10 @@ class SharedStore(CassandraStore):
         self.cql.stopped.set()
         parts = self.parts
         tasks = [*parts.commits._tasks, *parts.follow._tasks, *parts.follow._settling]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        while tasks := [task for task in tasks if not task.done()]:  # some would still send something when they are cancelled
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=0.01)
 
     def name_queues(self, salt):
         """Queues of a test's own, shared by the stores that get the same ``salt``."""

@@ -19,12 +19,13 @@ from fault_gateways import Gateways
 from fault_worker import Job
 
 GATEWAYS = 3
+GIVEN = os.environ.get("DOLMEN_FAULT_RING", "")
 
 
 @pytest.fixture(scope="session")
 def ring(tmp_path_factory):
-    if given := os.environ.get("DOLMEN_FAULT_RING"):
-        yield Ring.load(Path(given))
+    if GIVEN:
+        yield Ring.load(Path(GIVEN))
         return
     with CassandraCluster(tmp_path_factory.mktemp("three"), nodes=3, commitlog="batch") as cluster:
         yield cluster.ring
@@ -33,12 +34,14 @@ def ring(tmp_path_factory):
 @pytest.fixture(scope="session")
 def keyspace(ring):
     name = f"faults_{secrets.token_hex(6)}"
+    make_whole(ring)
     create_keyspace(ring.contact_points, name)
     make_schema(ring.contact_points, name)
     yield name
-    make_whole(ring)
-    with cql_session(ring.contact_points) as session:
-        session.execute(f"DROP KEYSPACE {name}")
+    if GIVEN:
+        make_whole(ring)
+        with cql_session(ring.contact_points) as session:
+            session.execute(f"DROP KEYSPACE {name}")
 
 
 def make_whole(ring):

@@ -20,17 +20,20 @@ from history_load import Clients, Load
 
 OPERATIONS_S3 = int(os.environ.get("DOLMEN_FAULT_S3_OPERATIONS", "2000"))
 OPERATIONS = int(os.environ.get("DOLMEN_FAULT_OPERATIONS", "10000"))
+SECONDS = float("inf") if "DOLMEN_FAULT_OPERATIONS" in os.environ else 240.0  # a slow machine does fewer, unless it is told to
 CLIENTS = 24
 GATEWAYS = 3
 TROUBLES_SHARE_MAX = 0.05
-DOCUMENTED = {("0", ""), ("-1", ""), ("503", "ServiceUnavailable"), ("503", "SlowDown")}
+DOCUMENTED = {("0", ""), ("-1", ""), ("503", "ServiceUnavailable"), ("503", "SlowDown"), ("503", "")}  # the last one: of HEAD
 
 pytestmark = pytest.mark.cassandra_cluster
 
 
-async def test_no_answer_contradicts_another_whatever_is_killed_stopped_or_split(nodes, keyspace, url, gateways, bucket, seed):
+async def test_no_answer_contradicts_another_whatever_is_killed_stopped_or_split(
+    nodes, keyspace, url, gateways, bucket, seed, tmp_path
+):
     name, bucket_id = bucket
-    load = Load(seed=seed, clients=CLIENTS, operations=OPERATIONS, conditional_delete_share=0.3)
+    load = Load(seed=seed, clients=CLIENTS, operations=OPERATIONS, seconds=SECONDS, conditional_delete_share=0.3)
     clients = Clients(gateways, load)
     begun = time.monotonic()
     async with Disturbances(gateways.all, gateways, nodes, seed, lambda draw: load.key(draw.randrange(load.keys))) as disturbances:
@@ -41,12 +44,13 @@ async def test_no_answer_contradicts_another_whatever_is_killed_stopped_or_split
     there = await read_everything(gateways, history, [load.key(number) for number in range(load.keys)])
     print(f"quiet after {time.monotonic() - begun - seconds:.1f} s more")
     begun = time.monotonic()
-    assert [str(violation) for violation in check(history)] == []
+    history.save(tmp_path / "history.msgpack")
+    assert_explained(history)
     print(f"checked in {time.monotonic() - begun:.1f} s")
     assert await wrong_lists(url, name) == []
     assert wrong_garbage(history, there, garbage(nodes.contact_points, keyspace)) == []
     assert disturbances.unexplained(gateways.troubles) == []
-    assert len(gateways.troubles) <= TROUBLES_SHARE_MAX * OPERATIONS
+    assert len(gateways.troubles) <= TROUBLES_SHARE_MAX * len(history.operations)
 
 
 async def test_no_answer_of_s3_contradicts_another_whatever_is_killed_stopped_or_split(nodes, url, s3_store, seed, tmp_path):
@@ -65,11 +69,18 @@ async def test_no_answer_of_s3_contradicts_another_whatever_is_killed_stopped_or
         await asyncio.sleep(AFTERMATH_SECONDS)
         quiet = Load(seed=seed + 1, clients=4, operations=load.keys, mix={"get": 10, "list": 5})
         await Clients(store, quiet, history).run()
-    assert [str(violation) for violation in check(history)] == []
+    history.save(tmp_path / "history.msgpack")
+    assert_explained(history)
     assert disturbances.unexplained(store.troubles) == []
     # Broken connections of processes that were killed, and what the documentation tells clients to repeat.
     assert {(trouble.outcome, trouble.text) for trouble in store.troubles} <= DOCUMENTED
     assert await wrong_lists(url, name) == []
+
+
+def assert_explained(history):
+    violations = list(map(str, check(history)))
+    print("\n".join(violations))  # in full
+    assert not violations
 
 
 def tell(disturbances, gateways, history, seconds):

@@ -47,13 +47,14 @@ LARGE = {
     "two puts meet a split": made.split(kinds=("put", "put"), takeovers_max=0),
     "a put, then a delete meet a split whose splitter dies twice": made.split(kinds=("put delete",), takeovers_max=2),
     "a bucket is deleted while its shard is split by splitters that die": made.deleted_split(takeovers_max=1),
-    "two splitters, two writers": made.two_splitters(kinds=("put", "delete")),
+    "two splitters, a put, then a delete": made.two_splitters(kinds=("put delete",)),
     "late batches of three writers": made.late(kinds=("put delete", "create", "delete")),
     "late batches with notes of three writers": made.notes(kinds=("put delete", "put", "create"), timeouts=True),
     "sweeps of two workers of three requests": made.swept(kinds=("put delete", "put")),
     "sweeps of living workers of three requests": made.swept(kinds=("put delete", "put"), paused=True),
     "sweep and split under two writers": made.swept_split(kinds=("put", "delete")),
-    "two deleters, two writers, late batches": made.deleted(kinds=("put", "delete"), deleters=2),
+    "two deleters, late batches": made.deleted(deleters=2),
+    "two deleters, two writers": made.deleted(kinds=("put", "delete"), deleters=2, timeouts=False),
 }
 
 # Each rule of the protocol, left out, where that shows.

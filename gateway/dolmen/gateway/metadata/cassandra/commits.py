@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from enum import Enum
@@ -10,17 +11,19 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 from dolmen.core.clock import Clock
 from dolmen.core.layout import ObjectLayout
+from dolmen.gateway.metadata.cassandra.cql import CasReply
 from dolmen.gateway.metadata.cassandra.follow import FollowUps, Made, Settled
 from dolmen.gateway.metadata.cassandra.intents import Announced, Intents
 from dolmen.gateway.metadata.cassandra.notes import NoteBook, Notes, encode_notes
 from dolmen.gateway.metadata.cassandra.pauses import pauses
-from dolmen.gateway.metadata.cassandra.truth import Head, Move, Truth, Update, encode_move, new_op
+from dolmen.gateway.metadata.cassandra.truth import OP_BYTES, Head, Move, Truth, Update, encode_move, new_op
 from dolmen.gateway.metadata.decide import Change, current_of
 from dolmen.gateway.metadata.records import Event, RepairRow, VersionRecord
 from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
 
 UNKNOWN_SECONDS = 8.0  # a change whose answer was lost is repeated so long: three time-outs of the driver
 CONTENTION_SECONDS = 25.0  # a change that others are faster than again and again: then the client is told to slow down
+BURN_OP_BYTES = OP_BYTES + 1
 NOTES_BYTES_MAX = 1 << 20  # of one change; far below what a batch of one partition may hold (half a commit-log segment)
 
 T = TypeVar("T")
@@ -71,9 +74,23 @@ def judge(after: Head, head: Head, op: bytes) -> Outcome | None:
     """
     if op in (after.op, after.prev_op) or op in after.ops:
         return Outcome.APPLIED
-    if after.prev_op == (head.op or b""):
-        return Outcome.REFUSED  # another change took the place of the very head that ours asked for
+    if after.prev_op == changed_by(head):
+        return Outcome.REFUSED  # another change took the place of the very head that ours asked for, or the key was only burned
     return None
+
+
+def new_burn_op() -> bytes:
+    """Names an attempt that changes nothing but the sequence. Longer than others, so that it is known as such."""
+    return secrets.token_bytes(BURN_OP_BYTES)
+
+
+def changed_by(head: Head) -> bytes:
+    """Who made the last change of the key that was more than a burn; b"": nobody that is known.
+
+    Burns are passed over: any number of them leaves it to be told what became of the attempts before.
+    """
+    op = head.prev_op if head.op is not None and len(head.op) == BURN_OP_BYTES else head.op
+    return op or b""
 
 
 @contextmanager
@@ -228,7 +245,7 @@ class Commits:
         outcome: Outcome | None = None
         for pause_seconds in pauses():
             try:
-                reply = await self._truth.change(bucket_id, key, head, update)
+                reply = await self.change(bucket_id, key, head, update)
                 if reply.applied or not unknown:
                     return Outcome.APPLIED if reply.applied else Outcome.REFUSED
                 outcome = judge(await self._truth.head(bucket_id, key), head, update.op)
@@ -245,6 +262,10 @@ class Commits:
             self._follow.unsettled(made, head)
             raise MetadataUnknown("the outcome of the change is not known")
         return outcome
+
+    async def change(self, bucket_id: bytes, key: bytes, head: Head, update: Update) -> CasReply:
+        """As ``Truth.change``; every change of a key goes through here."""
+        return await self._truth.change(bucket_id, key, head._replace(op=changed_by(head)), update)
 
     @asynccontextmanager
     async def _turn(self, bucket_id: bytes, key: bytes) -> AsyncIterator[bool]:
@@ -265,10 +286,10 @@ class Commits:
         """What became of an attempt ``op`` on ``head``; afterwards it cannot land any more. Raises as ``Truth.change``."""
         after = await self._truth.head(bucket_id, key)
         if after.seq == head.seq:
-            update = Update(max(self._clock.now_us(), after.floor_seq), new_op(), current_of(after.versions))
+            update = Update(max(self._clock.now_us(), after.floor_seq), new_burn_op(), current_of(after.versions))
             if update.current is None and self._follow.heads is not None:
                 await self._follow.heads.add(bucket_id, key, update.seq, update.op)  # before: one too many is no harm
-            await self._truth.change(bucket_id, key, after, update)
+            await self.change(bucket_id, key, after, update)
             after = await self._truth.head(bucket_id, key)
         outcome = judge(after, head, op)
         return Settled(None if outcome is None else outcome is Outcome.APPLIED)
@@ -278,7 +299,7 @@ class Commits:
 
         async def decide(head: Head) -> Decision[None]:
             current = current_of(head.versions)
-            return Decision(Effect(Change(before=current, after=current), listed=False), None)
+            return Decision(Effect(Change(before=current, after=current), listed=False, op=new_burn_op()), None)
 
         await self.apply(bucket_id, key, decide)
         return await self._truth.head(bucket_id, key)

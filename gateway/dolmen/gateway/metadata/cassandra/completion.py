@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from dolmen.core.clock import Clock
 from dolmen.gateway.metadata.cassandra import objects
-from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, nothing_happened
+from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, changed_by, nothing_happened
 from dolmen.gateway.metadata.cassandra.follow import FollowUps
 from dolmen.gateway.metadata.cassandra.intents import Announced
 from dolmen.gateway.metadata.cassandra.pauses import pauses
@@ -149,7 +149,7 @@ class Completion:
                 await bucket(), upload.key, head, version, condition, now_us, event=event, owns_data=False
             )
             attempt = Attempt(
-                new_op(), head.op or b"", head.seq, now_us, now_us + self._grace_us, numbers, decision.result
+                new_op(), changed_by(head), head.seq, now_us, now_us + self._grace_us, numbers, decision.result
             )
             first = frozen is None
             raw = encode_attempt(attempt)
@@ -164,7 +164,7 @@ class Completion:
             attempt = await self._commits.apply(upload.bucket_id, upload.key, decide, announced)
         except (MetadataUnknown, _Overtaken):
             raise
-        except BaseException:
+        except Exception:  # not when it is cancelled: then the key may be changed, or may still be
             if frozen is not None:
                 await self._thaw(upload.upload_id, frozen)
             raise

@@ -21,7 +21,7 @@ import msgspec
 from dolmen.core.clock import Clock
 from dolmen.core.errors import DolmenError
 from dolmen.core.telemetry.log import get_logger
-from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, Effect, nothing_happened
+from dolmen.gateway.metadata.cassandra.commits import Commits, Decision, Effect, new_burn_op, nothing_happened
 from dolmen.gateway.metadata.cassandra.follow import FollowUps
 from dolmen.gateway.metadata.cassandra.heads import Heads
 from dolmen.gateway.metadata.cassandra.intents import Announced, Intents
@@ -223,18 +223,18 @@ class Moves:
         seq = max(self._clock.now_us(), head.floor_seq)
         op = new_op()
         await self._heads.add(bucket_id, source, seq, op)
-        await self._truth.change(bucket_id, source, head, Update(seq, op, None, drop=(NULL_SLOT,), move=b""))
+        await self._commits.change(bucket_id, source, head, Update(seq, op, None, drop=(NULL_SLOT,), move=b""))
 
     async def _stop(self, bucket_id: bytes, target: bytes, head: Head) -> bool:
         """Make sure that step 2 does not come any more; False when the target changed meanwhile."""
-        update = Update(max(self._clock.now_us(), head.floor_seq), new_op(), current_of(head.versions))
+        update = Update(max(self._clock.now_us(), head.floor_seq), new_burn_op(), current_of(head.versions))
         if update.current is None:
             await self._heads.add(bucket_id, target, update.seq, update.op)
-        return (await self._truth.change(bucket_id, target, head, update)).applied
+        return (await self._commits.change(bucket_id, target, head, update)).applied
 
     async def _clear(self, bucket_id: bytes, source: bytes, head: Head) -> None:
-        update = Update(max(self._clock.now_us(), head.floor_seq), new_op(), current_of(head.versions), move=b"")
-        await self._truth.change(bucket_id, source, head, update)
+        update = Update(max(self._clock.now_us(), head.floor_seq), new_burn_op(), current_of(head.versions), move=b"")
+        await self._commits.change(bucket_id, source, head, update)
 
 
 def _committed(moved: VersionRecord) -> Committed:
