@@ -49,6 +49,7 @@ class ClusterSettings:
     commitlog: str = "periodic"
     paxos: str = "v2"
     load_test: bool = False  # 1 GiB of heap and the full JIT: starts more slowly, then runs faster
+    quick_schema: bool = False  # tables are made in half the time, but a node that is killed soon after has lost them
 
     def __post_init__(self) -> None:
         parts = re.fullmatch(r"127\.(\d{1,3})\.(\d{1,3})", self.net)
@@ -126,8 +127,7 @@ def server_command(settings: ClusterSettings, home: Path, node: int) -> list[str
         "cassandra.skip_wait_for_gossip_to_settle": 0, "cassandra.ring_delay_ms": 1000,
         # Not 0: the node would spin, and log without end, while a peer is down.
         "cassandra.superuser_setup_delay_ms": 1000, "cassandra.shutdown_announce_in_ms": 0,
-        # Tables of the schema are flushed with the rest: a fresh keyspace takes a fraction of the time.
-        "cassandra.test.flush_local_schema_changes": "false",
+        "cassandra.test.flush_local_schema_changes": str(not settings.quick_schema).lower(),
         "cassandra.size_recorder_interval": 0, "chronicle.analytics.disable": "true",
         "jdk.attach.allowAttachSelf": "true", "io.netty.tryReflectionSetAccessible": "true",
         "java.net.preferIPv4Stack": "true", "java.io.tmpdir": home / "tmp",

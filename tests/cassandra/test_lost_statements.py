@@ -15,7 +15,7 @@ from metadata_builders import SettableClock
 from dolmen.gateway.metadata.cassandra.cql import Kind
 
 SEED = int(os.environ.get("DOLMEN_LOSS_SEED", "1"))
-PLANS = int(os.environ.get("DOLMEN_LOSS_PLANS", "5"))  # of each operation; 0: all that there are
+PLANS = int(os.environ.get("DOLMEN_LOSS_PLANS", "4"))  # of each operation; 0: all that there are
 AT_ONCE = 6
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -92,7 +92,7 @@ def share(directory: Path, linger_seconds: float) -> None:
     end_all(data)  # of a guard that was killed before it could
     shutil.rmtree(data, ignore_errors=True)
     net, reservation = reserve_net()
-    ring = Ring(ClusterSettings(cache=str(default_cache()), net=net), data)
+    ring = Ring(ClusterSettings(cache=str(default_cache()), net=net, quick_schema=True), data)
     with reservation, open_users(directory) as users:
         idle = False
         try:

@@ -8,7 +8,6 @@ import re
 import signal
 import time
 from collections import Counter
-from typing import Self
 
 from dev_server import ROOT, DevServer
 from fault_gateways import Trouble
@@ -68,12 +67,6 @@ class NotedS3(HttpStore):
         super().__init__([server.port], ROOT, bucket, request_seconds)
         self.troubles: list[Trouble] = []
         self.slowest_seconds: Counter[str] = Counter()
-
-    async def __aenter__(self) -> Self:
-        await super().__aenter__()
-        # aiohttp sends a PUT or DELETE once more, unseen, when its connection breaks: the answer would be that of the second one.
-        self.session._retry_connection = False
-        return self
 
     async def _send(
         self, method: str, path: str, query: str = "", headers: dict[str, str] | None = None, body: bytes | None = None

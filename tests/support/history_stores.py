@@ -107,6 +107,8 @@ class HttpStore:
         timeout = aiohttp.ClientTimeout(total=self.request_seconds)
         connector = aiohttp.TCPConnector(limit=CONNECTIONS_MAX)
         self.session = aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=False)
+        # It would send a PUT or DELETE once more, unseen, when its connection breaks: the answer would be that of the second one.
+        self.session._retry_connection = False
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

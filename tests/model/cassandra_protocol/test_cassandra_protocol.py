@@ -52,7 +52,7 @@ LARGE = {
     "late batches with notes of three writers": made.notes(kinds=("put delete", "put", "create"), timeouts=True),
     "sweeps of two workers of three requests": made.swept(kinds=("put delete", "put")),
     "sweeps of living workers of three requests": made.swept(kinds=("put delete", "put"), paused=True),
-    "sweep and split under two writers": made.swept_split(kinds=("put", "delete")),
+    "sweep and split under a put, then a delete": made.swept_split(kinds=("put delete",)),
     "two deleters, late batches": made.deleted(deleters=2),
     "two deleters, two writers": made.deleted(kinds=("put", "delete"), deleters=2, timeouts=False),
 }

@@ -70,7 +70,7 @@ class FollowUps:
         self._log = get_logger("metadata")
         self.settle: Settle | None = None
         self.heads: Heads | None = None
-        self.add_garbage: Callable[[ObjectLayout], Awaitable[None]] | None = None
+        self.add_garbage: Callable[[Notes, ObjectLayout], Awaitable[None]] | None = None
         intents.left = self._take_away
 
     async def add(self, made: Made) -> None:
@@ -204,6 +204,6 @@ class FollowUps:
         """The change never happened (``certain``: then its data is garbage), or was overwritten."""
         await self._listing.reindex(made.bucket_id, made.key)
         if certain and made.data is not None and made.data.segments and self.add_garbage is not None:
-            await self.add_garbage(made.data)
+            await self.add_garbage(made.notes, made.data)
         if made.announced is not None:
             await self._intents.withdraw(made.announced)

@@ -19,6 +19,7 @@ from dolmen.gateway.metadata.cassandra.repairs import Repairs
 from dolmen.gateway.metadata.records import Event, RepairRow
 
 COPIED_MAX = 65_536  # changes known to be copied, ~200 bytes each; one that was forgotten is copied once more
+NEVER_HAPPENED = 0xFFFF  # the number of the note about data that was handed over with a change that never happened
 EVENT_AGAIN_SECONDS = 7 * 86_400  # older events are not copied again: what told that they were delivered may be gone by now
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -22,7 +22,7 @@ from dolmen.gateway.metadata.cassandra.intents import Intents
 from dolmen.gateway.metadata.cassandra.listing import Listing
 from dolmen.gateway.metadata.cassandra.load import LIMITS, LoadCounters, LoadLimits
 from dolmen.gateway.metadata.cassandra.moves import Moves
-from dolmen.gateway.metadata.cassandra.notes import NoteBook, new_garbage_id
+from dolmen.gateway.metadata.cassandra.notes import NEVER_HAPPENED, NoteBook, Notes, garbage_id, new_garbage_id
 from dolmen.gateway.metadata.cassandra.queues import TimeQueue
 from dolmen.gateway.metadata.cassandra.repairs import Repairs
 from dolmen.gateway.metadata.cassandra.scan import Scanner
@@ -88,7 +88,7 @@ class Parts:
         self.commits = Commits(self.truth, self.intents, book, self.follow, clock, grace_us)
         self.follow.settle = self.commits.settle
         self.follow.heads = self.heads
-        self.follow.add_garbage = self.add_garbage
+        self.follow.add_garbage = self._add_garbage_of
         self.moves = Moves(self.truth, self.commits, self.intents, self.follow, self.heads, clock)
         self.commits.finish_move = self.moves.finish
         rows, ended = UploadRows(cql), TimeQueue(cql, "ended", clock)
@@ -126,6 +126,10 @@ class Parts:
         now_us = self.clock.now_us()
         due_us = now_us + self.grace_us
         await self.garbage.add(new_garbage_id(due_us), due_us, _encode(layout), now_us)
+
+    async def _add_garbage_of(self, notes: Notes, layout: ObjectLayout) -> None:
+        """Data of the change of these notes, which never happened. Again and again is the same."""
+        await self.garbage.add(garbage_id(notes, NEVER_HAPPENED), notes.due_us, _encode(layout), notes.seq)
 
     async def burned(self, bucket_id: bytes, key: bytes) -> bool:
         """No change of the key that was decided before can land any more; whether it has versions."""
