@@ -20,7 +20,7 @@ async def test_every_kind_of_statement_is_measured_without_errors(load):
     assert [row.name for row in rows] == ["point read @4", "write @4", "conditional batch of 2 @4", "page of 1,001 rows @4"]
     for row in rows:
         assert row.errors == {}
-        assert row.requests >= 4
+        assert row.requests >= 1
         assert 0 < row.p50_ms <= row.p99_ms <= row.max_ms
         assert row.generator_cpu_ms > 0
 

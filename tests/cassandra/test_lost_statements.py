@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from cassandra_parts import address_of, session_in
 from lossy_cql import Fate, fates_of
-from lossy_operations import OPERATIONS, Abort, Complete, PutNew
+from lossy_operations import OPERATIONS, Abort, Complete
 from lossy_world import DONE, NO, UNKNOWN, World, hurry, told_of
 from metadata_builders import SettableClock
 
@@ -57,12 +57,7 @@ def all_plans(kind, sent):
         for fate in fates_of(one):
             stubborn = (False, True) if one.kind is Kind.CAS and fate is not Fate.REFUSED else (False,)
             plans += [(one, fate, is_stubborn, rival) for is_stubborn in stubborn for rival in (False, True)]
-    return [plan for plan in plans if not is_head_of_begin(kind, plan)]
-
-
-def is_head_of_begin(kind, plan):
-    """Read beside the announcement, which stays until it expires when that fails."""
-    return issubclass(kind, PutNew | Complete) and plan[0].occurrence == 0 and plan[0].text.startswith("SELECT head_seq")
+    return plans
 
 
 async def lose_one(make, kind, plan, before, after):

@@ -106,6 +106,8 @@ async def test_refused_settings_end_the_start_with_their_reason(tmp_path):
 
 
 async def test_secrets_and_our_own_settings_do_not_reach_the_processes(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("DOLMEN_")]:
+        monkeypatch.delenv(name)
     for name in ("DOLMEN_ROOT_SECRET_ACCESS_KEY", "DOLMEN_LISTEN", "DOLMEN_GARBAGE_GRACE_SECONDS"):
         monkeypatch.setenv(name, "1")
     code = "import os, time; print(sorted(k for k in os.environ if k.startswith('DOLMEN_')), flush=True); time.sleep(600)"

@@ -116,6 +116,7 @@ class Machine(RuleBasedStateMachine):
     """``real`` and ``model`` are told the same and must answer the same."""
 
     url = ""  # of a Cassandra keyspace; without one the embedded store is meant
+    latest_us = 0  # of all histories in this process
 
     def __init__(self):
         super().__init__()
@@ -124,7 +125,7 @@ class Machine(RuleBasedStateMachine):
         self.directory = tempfile.TemporaryDirectory()
         self.clock = ManualClock()
         # A cluster remembers the times of earlier histories: each has to be later.
-        self.clock.now = time.time_ns() // 1000 if self.url else ManualClock.now
+        self.clock.now = max(time.time_ns() // 1000, Machine.latest_us) if self.url else ManualClock.now
         self.real = self.made()
         self.model = MemoryStore(self.clock, garbage_grace_seconds=60)
         self.runner.run(self.real.open())
@@ -308,6 +309,7 @@ class Machine(RuleBasedStateMachine):
     @step(2, seconds=st.sampled_from([-5, 1, 61, 600]))
     def time_passes(self, seconds):
         self.clock.now += seconds * 1_000_000
+        Machine.latest_us = max(Machine.latest_us, self.clock.now + 1_000_000)
 
     @step(1)
     def reopen(self):

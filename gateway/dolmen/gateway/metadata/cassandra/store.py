@@ -156,19 +156,15 @@ class CassandraStore(Maintained):
     # ---- objects -------------------------------------------------------------------------------------------------
 
     async def begin(self, bucket: BucketRecord, key: bytes) -> CassandraIntent:
-        head = asyncio.ensure_future(self._parts.truth.head(bucket.bucket_id, key))
-        try:
-            with nothing_happened():
-                announced = await self._unless_closed(
-                    bucket, self._parts.intents.announce(bucket.bucket_id, key, new_op())
-                )
-            return CassandraIntent(
-                bucket, key, secrets.token_bytes(16), announced, await head, self._clock.monotonic_seconds()
+        with nothing_happened():
+            # The head comes first: whoever finds the intent and moves the key on makes a change decided on this head fail.
+            head = await self._parts.truth.head(bucket.bucket_id, key)
+            announced = await self._unless_closed(
+                bucket, self._parts.intents.announce(bucket.bucket_id, key, new_op())
             )
-        except BaseException:
-            head.cancel()
-            await asyncio.gather(head, return_exceptions=True)
-            raise
+        return CassandraIntent(
+            bucket, key, secrets.token_bytes(16), announced, head, self._clock.monotonic_seconds()
+        )
 
     async def _still(self, intent: Intent) -> CassandraIntent:
         """The intent as ours. Raises ``IntentExpired``."""

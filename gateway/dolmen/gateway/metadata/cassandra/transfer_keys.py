@@ -154,7 +154,7 @@ class VersionItems:
         """The first version of a key that was never written: two statements. False: the key is there, or nobody can tell."""
         update = Update(record.seq, op, record, put=(record,))
         try:
-            if not (await self._parts.truth.change(bucket_id, key, _NEVER, update)).applied:
+            if not (await self._parts.commits.change(bucket_id, key, _NEVER, update)).applied:
                 return False
         except MetadataUnknown:
             return False
@@ -197,7 +197,7 @@ class VersionItems:
             update = _update(key, state, put, gone)
             before, tried = state, update.op
             try:
-                if (await self._parts.truth.change(bucket_id, key, state.head, update)).applied:
+                if (await self._parts.commits.change(bucket_id, key, state.head, update)).applied:
                     self._count(bucket_id, state, put, gone)
                     return
             except MetadataUnknown:
