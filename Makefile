@@ -15,7 +15,7 @@ RECORD := .cache/s3-results
 # What the campaign does more of than the test suite; the code is the same.
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
-.PHONY: help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign \
+.PHONY: help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign campaign-cassandra \
 	bench bench-cassandra generate compatibility lock clean
 
 help:  ## what there is
@@ -69,7 +69,10 @@ test-clients: $(DEVELOP) clients-all  ## the clients whose installation takes mi
 	$(VENV_DIR)/bin/pytest -n $(JOBS) --dist worksteal -q -m slow_clients $(ARGS)
 
 campaign: $(DEVELOP) $(TOOLS) clients  ## the long form: 20 x kill -9, every pair of disks, 200 rounds of races, 5 GiB, 100,000 keys
-	$(CAMPAIGN) $(VENV_DIR)/bin/pytest -q -m "campaign or long" $(ARGS)
+	$(CAMPAIGN) $(VENV_DIR)/bin/pytest -q -m "(campaign or long) and not cassandra_suite" $(ARGS)
+
+campaign-cassandra: $(DEVELOP) cassandra-tools  ## the long form of the tests of Cassandra: a million keys, every place where a splitter may die
+	$(VENV_DIR)/bin/pytest -q -m "campaign and cassandra_suite" $(ARGS)
 
 bench: $(DEVELOP)  ## rates, latencies, CPU and memory beside the floors of the same run
 	$(VENV_DIR)/bin/python tests/bench/run.py $(ARGS)

@@ -130,6 +130,19 @@ def test_odd_http(raw, name):
     assert answer.xml.tag == "Error"
 
 
+def test_who_has_said_all_still_gets_the_answer(raw, server, s3, bucket):
+    """A client may close its half of the connection behind the request: the bytes are still on their way from the disks."""
+    s3.put_object(Bucket=bucket, Key="k", Body=b"x" * 300_000)
+    signing = server.client(signature_version="s3v4")
+    address = signing.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"})
+    target = address.split(str(raw.port), 1)[1]
+    with raw.connect() as wire:
+        wire.send(f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{raw.port}\r\n\r\n".encode())
+        wire.finish_sending()
+        answer = wire.answer()
+    assert (answer.status, len(answer.body)) == (200, 300_000)
+
+
 def test_a_name_in_every_header(raw, bucket):
     """Values that no header of S3 has, in all of those that are parsed."""
     names = [

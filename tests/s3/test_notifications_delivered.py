@@ -13,6 +13,8 @@ from dev_server import ALICE, ROOT, DevServer
 from raw_s3 import RawS3
 from webhook import CUT, DIE, HANG, Webhook
 
+EVENTS_SECONDS = 120  # on Cassandra what a killed gateway had begun is found half a minute later
+
 EVERYTHING = ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectTagging:*", "s3:ObjectAcl:Put"]
 TOKEN = "token-of-the-receiver"
 PART_BYTES = 5 * 1024 * 1024
@@ -414,7 +416,7 @@ def test_a_store_that_is_killed_loses_no_event(tmp_path):
                 server.kill()
                 server.start()
             receiver.start()
-            assert receiver.wait_until(lambda: {one.object["key"] for one in receiver.received(bucket)} == set(written), 60)
+            assert receiver.wait_until(lambda: {one.object["key"] for one in receiver.received(bucket)} == set(written), EVENTS_SECONDS)
         finally:
             server.stop()
 

@@ -89,8 +89,14 @@ class S3Link(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         self._protocol.resume_writing()
 
-    def eof_received(self) -> None:
-        self._protocol.eof_received()
+    def eof_received(self) -> bool:
+        """A client that has said all it had may still wait for its answer; half a request ends with its connection."""
+        cycle = self._protocol.cycle
+        if cycle is None or cycle.more_body or cycle.response_complete:
+            return False
+        if not self._protocol.pipeline:
+            cycle.keep_alive = False  # nothing more can come: the connection ends with the answer
+        return True
 
     def get_buffer(self, sizehint: int) -> memoryview:
         left = self._protocol.direct_bytes

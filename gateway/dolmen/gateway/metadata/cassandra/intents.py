@@ -22,7 +22,7 @@ REFRESH_SECONDS = 3_600.0  # an older intent is written anew before the change: 
 ROUNDS_MAX = 8  # of finding the right places while ranges are split under the writer
 REGISTERED_MAX = 16_384  # places known to be in the register; one that was forgotten is written once more
 ALIVE_SECONDS = 10.0  # between signs of life
-DEAD_SECONDS = 60.0  # without one a process is taken for dead; if it is not, its changes are refused and tried anew
+DEAD_SECONDS = 30.0  # without one a process is taken for dead; if it is not, its changes are refused and tried anew
 
 _WRITE = Statement(
     "INSERT INTO listing_intents (bucket_id, shard_id, sub, key, worker, op, begun_us) VALUES (?, ?, ?, ?, ?, ?, ?) "
