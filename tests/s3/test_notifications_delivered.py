@@ -416,7 +416,10 @@ def test_a_store_that_is_killed_loses_no_event(tmp_path):
                 server.kill()
                 server.start()
             receiver.start()
-            assert receiver.wait_until(lambda: {one.object["key"] for one in receiver.received(bucket)} == set(written), EVENTS_SECONDS)
+            arrived = receiver.wait_until(
+                lambda: {one.object["key"] for one in receiver.received(bucket)} == set(written), EVENTS_SECONDS
+            )
+            assert arrived
         finally:
             server.stop()
 
