@@ -7,9 +7,9 @@ import pytest
 from cassandra_home import cassandra_keyspace
 from dev_server import DevServer
 
-ROUNDS = 60
+ROUNDS = 100
 # The gateway's own: signs of life, sums, the map, the preflight of a minute, in the seconds that a test takes.
-BESIDE = 40
+BESIDE = 90
 
 
 @pytest.fixture(scope="module")
