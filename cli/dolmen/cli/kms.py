@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import click
 
+from dolmen.cli import directory_option
 from dolmen.cli.dev.home import ENCRYPTION_KEY_FILE, metadata_of
 from dolmen.cli.dev.plan import ENV_ENCRYPTION_KEY_FILE
-from dolmen.core.errors import ConfigError
 
 MODULE = "dolmen.gateway.kms"
-OPTION = "--directory"
 
 
 @click.command(
@@ -30,20 +28,9 @@ def command(arguments: tuple[str, ...]) -> None:
 
 def expanded(arguments: Sequence[str], environ: Mapping[str, str]) -> list[str]:
     """``--directory DIR`` as the settings of the program. Raises ``ConfigError``."""
-    rest: list[str] = []
-    directory: str | None = None
-    words = iter(arguments)
-    for word in words:
-        name, equals, value = word.partition("=")
-        if name != OPTION:
-            rest.append(word)
-            continue
-        directory = value if equals else next(words, "")
-        if not directory:
-            raise ConfigError(f"{OPTION} needs the directory of a `dolmen dev`")
-    if directory is None or not rest:  # without an action there is nothing to do
+    rest, home = directory_option.taken(arguments)
+    if home is None or not rest:  # without an action there is nothing to do
         return rest
-    home = Path(directory)
     metadata = metadata_of(home)
     # A keyring of the operator's own: its path is seen from the directory, as the processes see it.
     keyring = home / (environ.get(ENV_ENCRYPTION_KEY_FILE) or ENCRYPTION_KEY_FILE)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from dolmen.cli import directory_option
 from dolmen.cli.dev.home import CLUSTER_KEY_FILE, ENCRYPTION_KEY_FILE, load_or_create_state, metadata_of
 from dolmen.cli.dev.plan import ENV_ENCRYPTION_KEY_FILE
 from dolmen.core.errors import ConfigError
@@ -16,7 +17,6 @@ from dolmen.core.errors import ConfigError
 MODULE = "dolmen.gateway.metadata.command"
 REBUILD_MODULE = "dolmen.gateway.maintenance.rebuild"  # reads data volumes, so that it is a program of its own
 REBUILD = "rebuild"
-OPTION = "--directory"
 _SETTINGS = {"copy": "--from"}  # what the metadata of a directory is to an action; elsewhere it is --metadata
 
 
@@ -34,23 +34,13 @@ def command(arguments: tuple[str, ...]) -> None:
 
 def expanded(arguments: Sequence[str], environ: Mapping[str, str]) -> tuple[str, list[str]]:
     """The program and its command line: ``--directory DIR`` becomes settings. Raises ``ConfigError``."""
-    rest: list[str] = []
-    directory: str | None = None
-    words = iter(arguments)
-    for word in words:
-        name, equals, value = word.partition("=")
-        if name != OPTION:
-            rest.append(word)
-            continue
-        directory = value if equals else next(words, "")
-        if not directory:
-            raise ConfigError(f"{OPTION} needs the directory of a `dolmen dev`")
+    rest, home = directory_option.taken(arguments)
     action = rest[0] if rest else ""
     if action == REBUILD:
-        return REBUILD_MODULE, [*rest[1:], *([] if directory is None else _rebuilt(Path(directory), environ))]
-    if directory is None or not action:  # without an action there is nothing to do
+        return REBUILD_MODULE, [*rest[1:], *([] if home is None else _rebuilt(home, environ))]
+    if home is None or not action:  # without an action there is nothing to do
         return MODULE, rest
-    return MODULE, [*rest, _SETTINGS.get(action, "--metadata"), metadata_of(Path(directory))]
+    return MODULE, [*rest, _SETTINGS.get(action, "--metadata"), metadata_of(home)]
 
 
 def _rebuilt(home: Path, environ: Mapping[str, str]) -> list[str]:

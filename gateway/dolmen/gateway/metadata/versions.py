@@ -11,7 +11,6 @@ from dolmen.gateway.metadata.records import NULL_VERSION
 _SEQ_BYTES = 7  # microseconds until the year 4253
 _RANDOM_BYTES = 8  # nobody guesses the id of a version
 _VERSION_ID_CHARS = 24  # 15 bytes in base32, no padding
-SEQ_MAX = (1 << (8 * _SEQ_BYTES)) - 1
 
 _UPLOAD_TIME_BYTES = 8
 _UPLOAD_RANDOM_BYTES = 17  # 25 bytes in all: 40 characters, no padding
@@ -38,15 +37,3 @@ def new_upload_id(initiated_us: int) -> str:
     """A fresh upload id; ids sort by the time of initiation, as ListMultipartUploads does."""
     raw = initiated_us.to_bytes(_UPLOAD_TIME_BYTES, "big") + secrets.token_bytes(_UPLOAD_RANDOM_BYTES)
     return base64.b32hexencode(raw).decode().lower()
-
-
-def upload_id_time_us(upload_id: str) -> int | None:
-    """When the upload was initiated, from an id that starts with eight bytes of time; else None."""
-    head = upload_id[:16]  # 10 bytes: whole groups of base32
-    if len(head) < 16 or head != head.lower():
-        return None
-    try:
-        raw = base64.b32hexdecode(head.upper())
-    except (binascii.Error, ValueError):
-        return None
-    return int.from_bytes(raw[:_UPLOAD_TIME_BYTES], "big")

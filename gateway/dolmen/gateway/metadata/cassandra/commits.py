@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Any, Generic, NamedTuple, TypeVar, cast
 
@@ -17,6 +17,7 @@ from dolmen.gateway.metadata.cassandra.intents import Announced, Intents
 from dolmen.gateway.metadata.cassandra.notes import NoteBook, Notes, encode_notes
 from dolmen.gateway.metadata.cassandra.pauses import pauses
 from dolmen.gateway.metadata.cassandra.truth import OP_BYTES, Head, Move, Truth, Update, encode_move, new_op
+from dolmen.gateway.metadata.cassandra.turns import Turns
 from dolmen.gateway.metadata.decide import Change, current_of
 from dolmen.gateway.metadata.records import Event, RepairRow, VersionRecord
 from dolmen.gateway.metadata.store import MetadataUnavailable, MetadataUnknown
@@ -114,7 +115,7 @@ class Commits:
         self._follow = follow
         self._clock = clock
         self._grace_us = grace_us
-        self._locks: dict[tuple[bytes, bytes], tuple[asyncio.Lock, int]] = {}
+        self._turns = Turns()  # one change of a key at a time in this process
         self._tasks: set[asyncio.Task[object]] = set()
         self.finish_move: Callable[[bytes, bytes, Head], Awaitable[Head]] = _no_moves
 
@@ -162,7 +163,7 @@ class Commits:
     async def _apply(
         self, bucket_id: bytes, key: bytes, decide: Decide[T], announced: Announced | None, head: Head | None
     ) -> T:
-        async with self._turn(bucket_id, key) as waited:
+        async with self._turns.of((bucket_id, key)) as waited:
             made, result, left = await self._attempts(bucket_id, key, decide, announced, None if waited else head)
         if made is not None:
             await self._follow.add(made)
@@ -266,21 +267,6 @@ class Commits:
     async def change(self, bucket_id: bytes, key: bytes, head: Head, update: Update) -> CasReply:
         """As ``Truth.change``; every change of a key goes through here."""
         return await self._truth.change(bucket_id, key, head._replace(op=changed_by(head)), update)
-
-    @asynccontextmanager
-    async def _turn(self, bucket_id: bytes, key: bytes) -> AsyncIterator[bool]:
-        """One change of a key at a time in this process; tells whether it had to wait."""
-        place = bucket_id, key
-        lock, users = self._locks.get(place, (asyncio.Lock(), 0))
-        self._locks[place] = lock, users + 1
-        waits = users > 0
-        try:
-            async with lock:
-                yield waits
-        finally:
-            lock, users = self._locks.pop(place)
-            if users > 1:
-                self._locks[place] = lock, users - 1
 
     async def settle(self, bucket_id: bytes, key: bytes, head: Head, op: bytes) -> Settled:
         """What became of an attempt ``op`` on ``head``; afterwards it cannot land any more. Raises as ``Truth.change``."""

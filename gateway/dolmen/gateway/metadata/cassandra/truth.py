@@ -12,7 +12,6 @@ from typing import NamedTuple
 import msgspec
 
 from dolmen.gateway.metadata.cassandra.cql import Bound, CasReply, Cql, Kind, Row, Statement
-from dolmen.gateway.metadata.decide import current_of
 from dolmen.gateway.metadata.records import ListRow, VersionRecord
 from dolmen.gateway.metadata.rows import (
     HEAD_ROWS,
@@ -226,8 +225,3 @@ def _batch(bucket_id: bytes, key: bytes, head: Head, update: Update) -> list[Bou
 
 def _row_values(bucket_id: bytes, key: bytes, op: bytes, record: VersionRecord) -> Row:
     return bucket_id, key, slot_of(record), record.seq, op, encode(list_row(record)), rest_of(record)
-
-
-def head_current(head: Head) -> VersionRecord | None:
-    """The current version that a head shows."""
-    return current_of(head.versions)

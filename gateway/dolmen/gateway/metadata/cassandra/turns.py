@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 
 
@@ -11,10 +11,10 @@ class Turns:
     """Locks by name, each kept only while somebody holds it or waits for it."""
 
     def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}  # the lock, and how many hold it or wait
+        self._locks: dict[Hashable, tuple[asyncio.Lock, int]] = {}  # the lock, and how many hold it or wait
 
     @asynccontextmanager
-    async def of(self, name: str) -> AsyncIterator[bool]:
+    async def of(self, name: Hashable) -> AsyncIterator[bool]:
         """Hold the name's turn; tells whether it had to be waited for."""
         lock, before = self._locks.get(name) or (asyncio.Lock(), 0)
         self._locks[name] = lock, before + 1
