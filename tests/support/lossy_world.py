@@ -252,7 +252,7 @@ class World:
         """No process remembers anything of changes that are over."""
         for store in self.stores:
             parts = store.parts
-            assert not parts.commits._locks and not parts.commits._tasks
+            assert not parts.commits._turns._locks and not parts.commits._tasks
             assert not +parts.intents._live and parts.follow.unsettled_count == 0
             assert parts.follow._room._value == 2048
 
