@@ -119,7 +119,7 @@ class S3Link(asyncio.BufferedProtocol):
         self._protocol.body_received(piece)
 
 
-class HeadTooLarge(Exception):
+class HeadRefused(Exception):
     """Raised in a callback of the parser, which stops it."""
 
 
@@ -128,6 +128,7 @@ class S3Protocol(HttpToolsProtocol):
 
     _head_bytes = 0
     _head_read_bytes = 0
+    _host_seen = False
     _head_timer: asyncio.TimerHandle | None = None
     _stall_timer: asyncio.TimerHandle | None = None
     _fault: S3Fault | None = None
@@ -159,6 +160,7 @@ class S3Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self._head_bytes = 0
         self._head_read_bytes = 0
+        self._host_seen = False
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_late)
 
@@ -168,6 +170,10 @@ class S3Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_head(len(name) + len(value) + 4)
+        if name.lower() == b"host":
+            if self._host_seen:  # RFC 9112, 3.2: refused; whoever sent it may not agree with us where it ends either
+                raise HeadRefused
+            self._host_seen = True
         super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -243,7 +249,7 @@ class S3Protocol(HttpToolsProtocol):
         self._head_bytes += size
         if self._head_bytes > HEAD_BYTES_MAX:
             self._fault = S3Fault("RequestHeaderSectionTooLarge", fields=(("MaxSizeAllowed", str(HEAD_BYTES_MAX)),))
-            raise HeadTooLarge
+            raise HeadRefused
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
