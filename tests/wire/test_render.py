@@ -140,6 +140,13 @@ def test_faults_are_read_by_botocore():
     assert [child.tag for child in etree.fromstring(response.body)] == ["Code", "Message", "Key", "Resource", "RequestId", "HostId"]
 
 
+@pytest.mark.parametrize(("code", "waits"), [("ServiceUnavailable", True), ("SlowDown", True), ("InternalError", False), ("NoSuchKey", False)])
+def test_what_is_refused_for_a_moment_says_so(code, waits):
+    """RFC 9110, section 10.2.3."""
+    headers = render_fault(S3Fault(code), resource="/b", request_id="R", host_id="H").headers
+    assert ((b"retry-after", b"1") in headers) is waits
+
+
 def test_not_modified_has_no_body():
     response = render_fault(S3Fault("NotModified", headers=(("etag", '"e"'),)), resource="/b", request_id="R", host_id="H")
     assert (response.status, response.headers, response.body) == (304, [(b"etag", b'"e"')], b"")

@@ -269,7 +269,7 @@ class S3Protocol(HttpToolsProtocol):
         answer = render_fault(fault, resource="/", request_id=request_id, host_id=HOST_ID)
         head = [
             STATUS_LINE[fault.status],
-            b"content-type: application/xml\r\n",
+            *(b"%s: %s\r\n" % header for header in answer.headers),
             b"x-amz-request-id: " + request_id.encode() + b"\r\n",
             b"content-length: " + str(len(answer.body)).encode() + b"\r\n",
             b"connection: close\r\n\r\n",

@@ -20,6 +20,8 @@ from dolmen.gateway.s3.operations import XML_NAMESPACE, XSI_NAMESPACE, Member, O
 _DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _XML_TYPE = (b"content-type", b"application/xml")
 _JSON_TYPE = (b"content-type", b"application/json")
+# RFC 9110 section 10.2.3, in seconds: what is refused for a moment. Clients made for S3 wait by their own rules.
+_RETRY_AFTER = (b"retry-after", b"1")
 
 # Characters that need more than themselves. Those that XML 1.0 cannot hold are written as references all the same, as S3 does:
 # some parsers take them, and encoding-type=url is there for the others. A bare \r would be read as \n.
@@ -77,6 +79,8 @@ def render_fault(fault: S3Fault, *, resource: str, request_id: str, host_id: str
     elements += [("Resource", resource), ("RequestId", request_id), ("HostId", host_id)]
     inner = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in elements)
     headers = [(name.encode(), header_bytes(text)) for name, text in fault.headers]
+    if fault.status == 503:
+        headers.append(_RETRY_AFTER)
     if fault.status == 304:  # RFC 9110 section 15.4.5: no content
         return Response(fault.status, headers, b"")
     body = f"{_DECLARATION}<Error>{inner}</Error>".encode("utf-8", "surrogatepass")
