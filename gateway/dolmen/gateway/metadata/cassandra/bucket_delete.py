@@ -18,13 +18,16 @@ from dolmen.core.telemetry.log import get_logger
 from dolmen.gateway.metadata.cassandra.bucket_lists import BucketLists
 from dolmen.gateway.metadata.cassandra.bucket_rows import ACTIVE, DELETING, BucketRow, BucketRows
 from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, Statement
+from dolmen.gateway.metadata.cassandra.pauses import pauses
 from dolmen.gateway.metadata.cassandra.shards import ACTIVE as RANGE_ACTIVE
 from dolmen.gateway.metadata.cassandra.shards import Place, ShardMap
 from dolmen.gateway.metadata.store import BucketNotEmpty, MetadataUnavailable, NoSuchBucket
 
 DELETING_SECONDS_MAX = 60.0  # a deletion that nobody renewed for so long is dead, and reverted by whoever meets it
 RENEW_SECONDS = 15.0  # how often a long one is renewed
+END_SECONDS = 5.0  # so long others wait for the end of a deletion, which takes a few statements
 INTENTS_MAX = 5000  # changes on their way in one range: a bucket so busy is not empty
+ROUNDS_MAX = 4  # of beginning, when others are faster
 AT_ONCE = 16  # ranges or keys under work
 
 _CLOSE = Statement(
@@ -57,49 +60,57 @@ class BucketDeletion:
         self._log = get_logger("metadata")
 
     async def delete(self, name: str, bucket_id: bytes) -> None:
-        """Raises ``NoSuchBucket``, ``BucketNotEmpty``; ``MetadataUnavailable`` also while others are at it, or split a range."""
-        assert self.contents is not None
-        row = await self._active(name, bucket_id)
-        if await self.contents.occupied(bucket_id):  # no need to disturb its writers
-            raise BucketNotEmpty(name)
-        row = await self._turned(row, DELETING)
-        row = await self._emptied(row)
+        """Raises ``NoSuchBucket``, ``BucketNotEmpty``, ``MetadataUnavailable``: also while a range is split, or others are at it."""
+        row = await self._emptied(await self._begun(name, bucket_id))
         if not await self._rows.remove(row):
             await self._revert(row)
             raise MetadataUnavailable("the deletion took too long and was reverted")
         self._map.forget(bucket_id)
 
-    async def judge(self, name: str, bucket_id: bytes) -> None:
-        """A writer met ``closed``. Raises ``NoSuchBucket``; returns when the bucket is being deleted, or is open (again)."""
-        row = await self._rows.read_everywhere(name)
-        if row is None or row.bucket_id != bucket_id:
-            raise NoSuchBucket(name)
-        if row.state == ACTIVE:
-            await self._lists.ensure(row.record)
-            await self._open(row)  # whoever reverted the deletion did not come so far
-        elif self._is_dead(row):
-            await self._revert(row)
+    async def _begun(self, name: str, bucket_id: bytes) -> BucketRow:
+        """The row as we have marked it; others who do the same are waited for."""
+        assert self.contents is not None
+        for _ in range(ROUNDS_MAX):
+            row = await self._active(name, bucket_id)
+            if await self.contents.occupied(bucket_id):  # no need to disturb its writers
+                raise BucketNotEmpty(name)
+            turned = await self._turned(row, DELETING)
+            if turned is not None:
+                return turned
+        raise MetadataUnavailable("the bucket is changed by others again and again")
+
+    async def wait_for_end(self, name: str, bucket_id: bytes) -> None:
+        """A writer met ``closed``: returns once the bucket is open (again). Raises ``NoSuchBucket``, ``MetadataUnavailable``."""
+        row = await self._active(name, bucket_id)
+        await self._lists.ensure(row.record)
+        await self._open(row)  # whoever reverted the deletion may not have come so far
 
     async def _active(self, name: str, bucket_id: bytes) -> BucketRow:
-        row = await self._rows.read_everywhere(name)
-        if row is not None and row.bucket_id == bucket_id and row.state == DELETING:
-            if not self._is_dead(row):
-                raise MetadataUnavailable("the bucket is being deleted")
-            await self._revert(row)
+        """The row once nobody deletes the bucket; a deletion that died is reverted. Raises as ``wait_for_end``."""
+        loop = asyncio.get_running_loop()
+        until_seconds = loop.time() + END_SECONDS
+        for pause_seconds in pauses():
             row = await self._rows.read_everywhere(name)
-        if row is None or row.bucket_id != bucket_id:
-            raise NoSuchBucket(name)
-        return row
+            if row is None or row.bucket_id != bucket_id:
+                raise NoSuchBucket(name)
+            if row.state == ACTIVE:
+                return row
+            if self._is_dead(row):
+                await self._revert(row)
+            if loop.time() > until_seconds:
+                break
+            await asyncio.sleep(pause_seconds)
+        raise MetadataUnavailable("the bucket is being deleted")
 
     def _is_dead(self, row: BucketRow) -> bool:
         return self._clock.now_us() - row.state_us > DELETING_SECONDS_MAX * 1_000_000
 
-    async def _turned(self, row: BucketRow, state: int) -> BucketRow:
-        """Into a later state. Raises ``MetadataUnavailable`` when somebody else was faster."""
+    async def _turned(self, row: BucketRow, state: int) -> BucketRow | None:
+        """Into a later state; None when somebody else was faster."""
         # With a bit of chance, so that no two processes ever name the same instant: it tells whose state it is.
         state_us = max(self._clock.now_us() + secrets.randbelow(1000), row.state_us + 1 + secrets.randbelow(1000))
         if not await self._rows.turn(row, state, state_us):
-            raise MetadataUnavailable("the bucket is being deleted")
+            return None
         return row._replace(state=state, state_us=state_us)
 
     async def _emptied(self, row: BucketRow) -> BucketRow:
@@ -121,7 +132,10 @@ class BucketDeletion:
         task = asyncio.ensure_future(work)
         try:
             while not (await asyncio.wait([task], timeout=RENEW_SECONDS))[0]:
-                state.row = await self._turned(state.row, DELETING)
+                renewed = await self._turned(state.row, DELETING)
+                if renewed is None:
+                    raise MetadataUnavailable("the deletion was taken for dead, and reverted")
+                state.row = renewed
             await task
         finally:
             task.cancel()

@@ -86,12 +86,12 @@ class Buckets:
             raise NoSuchBucket(name)
         return row.record
 
-    async def judge_closed(self, name: str, bucket_id: bytes) -> None:
-        """A writer found a range closed. Raises ``NoSuchBucket`` when the bucket is gone.
+    async def wait_for_end_of_deletion(self, name: str, bucket_id: bytes) -> None:
+        """A writer found a range closed. Raises ``NoSuchBucket`` when the bucket is gone, ``MetadataUnavailable``.
 
-        Returns while it is being deleted, and when it is open: a deletion that died is reverted on this occasion.
+        Returns when it is open: a deletion that died is reverted on this occasion.
         """
-        await self._deletion.judge(name, bucket_id)
+        await self._deletion.wait_for_end(name, bucket_id)
 
     async def all(self, after: str, limit: int) -> Records:
         """As ``all_buckets``."""

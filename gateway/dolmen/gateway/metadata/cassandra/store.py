@@ -50,6 +50,7 @@ from dolmen.gateway.metadata.store import (
     ScanMemo,
 )
 
+CLOSED_ROUNDS_MAX = 4  # deletions of its bucket that were given up, before a change is
 EXPIRED_SECONDS = INTENT_SECONDS - REFRESH_SECONDS  # a write that took so long must not commit: its intent may go any moment
 DELETES_AT_ONCE = 32  # of one DeleteObjects: each is some statements of its own partition
 
@@ -145,13 +146,17 @@ class CassandraStore(Maintained):
         self._parts.names.put(bucket.bucket_id, bucket.name)
         return await self._parts.buckets.fresh(bucket.name, bucket.bucket_id)
 
-    async def _unless_closed(self, bucket: BucketRecord, work: Awaitable[T]) -> T:
-        """The result of ``work``; a bucket found closed is gone, or is being deleted just now."""
-        try:
-            return await work
-        except BucketClosed:
-            await self._parts.buckets.judge_closed(bucket.name, bucket.bucket_id)  # raises when it is gone
-            raise MetadataUnavailable("the bucket is being deleted, or was about to be") from None
+    async def _unless_closed(self, bucket: BucketRecord, work: Callable[[], Awaitable[T]]) -> T:
+        """The result of ``work``, which is done again when the bucket was about to be deleted, and then was not.
+
+        ``BucketClosed`` comes before anything is changed. Raises ``NoSuchBucket``.
+        """
+        for _ in range(CLOSED_ROUNDS_MAX):
+            try:
+                return await work()
+            except BucketClosed:
+                await self._parts.buckets.wait_for_end_of_deletion(bucket.name, bucket.bucket_id)
+        raise MetadataUnavailable("somebody tries to delete the bucket again and again")
 
     # ---- objects -------------------------------------------------------------------------------------------------
 
@@ -160,7 +165,7 @@ class CassandraStore(Maintained):
             # The head comes first: whoever finds the intent and moves the key on makes a change decided on this head fail.
             head = await self._parts.truth.head(bucket.bucket_id, key)
             announced = await self._unless_closed(
-                bucket, self._parts.intents.announce(bucket.bucket_id, key, new_op())
+                bucket, lambda: self._parts.intents.announce(bucket.bucket_id, key, new_op())
             )
         return CassandraIntent(
             bucket, key, secrets.token_bytes(16), announced, head, self._clock.monotonic_seconds()
@@ -174,7 +179,7 @@ class CassandraStore(Maintained):
             raise IntentExpired("the upload took longer than its intent lives")
         if age_seconds > REFRESH_SECONDS:
             with nothing_happened():
-                await self._unless_closed(intent.bucket, self._parts.intents.check_again(intent.announced))
+                await self._unless_closed(intent.bucket, lambda: self._parts.intents.check_again(intent.announced))
         return intent
 
     async def commit(
@@ -193,8 +198,10 @@ class CassandraStore(Maintained):
                 bucket, own.key, head, version, condition, self._clock.now_us(), tuple(repairs), event
             )
 
-        work = self._parts.commits.apply(own.bucket.bucket_id, own.key, decide, own.announced, own.head)
-        return await self._unless_closed(own.bucket, work)
+        apply = self._parts.commits.apply
+        return await self._unless_closed(
+            own.bucket, lambda: apply(own.bucket.bucket_id, own.key, decide, own.announced, own.head)
+        )
 
     async def abort(self, intent: Intent, garbage: ObjectLayout) -> None:
         assert isinstance(intent, CassandraIntent)
@@ -212,7 +219,9 @@ class CassandraStore(Maintained):
             now = await self._fresh(bucket)
             return await objects.delete(self._parts.truth, now, request, head, self._clock.now_us())
 
-        return await self._unless_closed(bucket, self._parts.commits.apply(bucket.bucket_id, request.key, decide))
+        return await self._unless_closed(
+            bucket, lambda: self._parts.commits.apply(bucket.bucket_id, request.key, decide)
+        )
 
     async def delete_many(self, bucket: BucketRecord, requests: Sequence[DeleteRequest]) -> list[Deleted | Exception]:
         room = asyncio.Semaphore(DELETES_AT_ONCE)
@@ -270,7 +279,7 @@ class CassandraStore(Maintained):
         if (await self._fresh(bucket)).versioning is not Versioning.OFF:
             raise BucketChanged("the bucket has versions")
         wanted = Wanted(bucket.bucket_id, source, target, source_condition, target_condition, event)
-        return await self._unless_closed(bucket, self._parts.moves.rename(wanted))
+        return await self._unless_closed(bucket, lambda: self._parts.moves.rename(wanted))
 
     async def scan(
         self, bucket_id: bytes, start: bytes, end: bytes | None, limit: int, memo: ScanMemo | None = None
@@ -323,10 +332,10 @@ class CassandraStore(Maintained):
         event: bytes = b"",
     ) -> Committed:
         own = await self._still(intent)
-        work = self._parts.completion.complete(
-            own.announced, partial(self._fresh, own.bucket), upload, parts, version, condition, event
+        fresh, complete = partial(self._fresh, own.bucket), self._parts.completion.complete
+        return await self._unless_closed(
+            own.bucket, lambda: complete(own.announced, fresh, upload, parts, version, condition, event)
         )
-        return await self._unless_closed(own.bucket, work)
 
 
 def _bounded(limit: int) -> int:
