@@ -16,7 +16,7 @@ RECORD := .cache/s3-results
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
 .PHONY: help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign campaign-cassandra \
-	bench bench-cassandra generate compatibility lock clean
+	bench bench-cassandra bench-on-cassandra generate compatibility lock clean
 
 help:  ## what there is
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*## */\t/' | expand -t 23
@@ -79,6 +79,9 @@ bench: $(DEVELOP)  ## rates, latencies, CPU and memory beside the floors of the 
 
 bench-cassandra: $(DEVELOP) cassandra-tools  ## statements to Cassandra: rates, latencies, CPU of client and nodes
 	$(VENV_DIR)/bin/python tests/bench/run_statements.py $(ARGS)
+
+bench-on-cassandra: $(DEVELOP) cassandra-tools  ## the rows of make bench with metadata on a Cassandra node; ARGS="--metadata-nodes 3"
+	$(VENV_DIR)/bin/python tests/bench/run.py --metadata-nodes 1 $(ARGS)
 
 check: $(DEVELOP)  ## linter, types, layers, generated files
 	$(VENV_DIR)/bin/ruff check

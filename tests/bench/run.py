@@ -15,19 +15,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bench.build import NoCompiler, compiled
+from bench.cluster import CLUSTER_ERRORS, Nodes, make_schema, started_nodes
 from bench.control import ControlFailed, Endpoint
 from bench.floors import measure_floors
 from bench.generator import GeneratorFailed
 from bench.goals import judge
 from bench.listing import listing_rows, prefill
+from bench.metadata import Metadata
 from bench.objects import object_rows
 from bench.options import Options, parse, wanted
 from bench.result import NotAResult, Result, compare, describe_machine, load, to_json
 from bench.row import Bench, Row, merge
 from bench.server import Server, ServerFailed, dolmen_dev, keys_of_environment
 from bench.table import compare_table, floors_table, goals_table, number, process_table, rows_table
+from bench.warm import warm_up
 
-EXPECTED = (NoCompiler, ControlFailed, GeneratorFailed, NotAResult, ServerFailed, OSError)
+EXPECTED = (NoCompiler, ControlFailed, GeneratorFailed, NotAResult, ServerFailed, OSError, *CLUSTER_ERRORS)
 
 
 def progress(text: str) -> None:
@@ -36,15 +39,26 @@ def progress(text: str) -> None:
 
 
 @contextlib.contextmanager
-def server_of(options: Options, workdir: Path) -> Iterator[Server]:
+def server_of(options: Options, workdir: Path, metadata: Metadata | None) -> Iterator[Server]:
     """The server to measure: a new one, or the one that runs."""
     if options.endpoint is not None:
-        yield Server(Endpoint(*options.endpoint, *keys_of_environment()), options.server_pid, options.data_dir)
+        endpoint = Endpoint(*options.endpoint, *keys_of_environment())
+        yield Server(endpoint, options.server_pid, options.data_dir, metadata=metadata)
         return
     progress(f"starting dolmen dev with {options.workers} workers")
     with dolmen_dev(workdir / "data" if options.data_dir is None else options.data_dir, options.workers, options.server_args,
-                    options.pin_server) as server:
+                    options.pin_server, metadata) as server:
         yield server
+
+
+def metadata_of(options: Options, nodes: Nodes | None, index: int) -> Metadata | None:
+    """Where a pass keeps its metadata; None: in a file of the server's."""
+    if nodes is None:
+        return None if options.metadata is None else Metadata(options.metadata)
+    url = nodes.url(f"bench_{index + 1}")
+    progress("making its keyspace")
+    make_schema(url, lambda _: None)
+    return Metadata(url, nodes.pids)
 
 
 @contextlib.contextmanager
@@ -64,10 +78,10 @@ def workdir_of(options: Options) -> Iterator[Path]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def run_pass(options: Options, workdir: Path) -> list[Row]:
+def run_pass(options: Options, workdir: Path, metadata: Metadata | None) -> list[Row]:
     """Every wanted row once. A row that fails is told and does not end the run, unless the server is gone."""
     rows = []
-    with server_of(options, workdir) as server:
+    with server_of(options, workdir, metadata) as server:
         bench = Bench(
             server=server,
             seconds=options.seconds,
@@ -79,6 +93,8 @@ def run_pass(options: Options, workdir: Path) -> list[Row]:
             pin_cpu=options.pin_generator,
         )
         server.endpoint.ensure_bucket(bench.bucket)
+        if metadata is not None:
+            warm_up(bench)
         chosen = {name: make for name, make in (*object_rows(), *listing_rows()) if wanted(options, name)}
         for name, make in chosen.items():
             progress(name)
@@ -100,13 +116,17 @@ def run(options: Options) -> Result:
         compiled(program)
     passes: list[list[Row]] = []
     floors: dict[str, float] = {}
-    for index in range(options.passes):
-        with workdir_of(options) as workdir:
-            if index == 0:
-                floors = measure_floors(workdir, 1.0 if options.quick else 2.0, options.pin_generator, progress)
-            if not options.floors_only:
-                progress(f"pass {index + 1} of {options.passes}")
-                passes.append(run_pass(options, workdir))
+    nodes: Nodes | None = None
+    with contextlib.ExitStack() as held:
+        for index in range(options.passes):
+            with workdir_of(options) as workdir:
+                if index == 0:
+                    floors = measure_floors(workdir, 1.0 if options.quick else 2.0, options.pin_generator, progress)
+                    if options.metadata_nodes and not options.floors_only:  # after the floors, which they would disturb
+                        nodes = held.enter_context(started_nodes(options.metadata_nodes, progress))
+                if not options.floors_only:
+                    progress(f"pass {index + 1} of {options.passes}")
+                    passes.append(run_pass(options, workdir, metadata_of(options, nodes, index)))
     rows = [merge(same) for same in zip(*passes, strict=True)]
     settings = {key: str(value) for key, value in dataclasses.asdict(options).items()}
     return Result(floors, rows, settings, describe_machine())
@@ -114,7 +134,7 @@ def run(options: Options) -> Result:
 
 def show(options: Options, result: Result, earlier: Result | None) -> None:
     """The result on stdout."""
-    verdicts = judge(result.by_name(), result.floors)
+    verdicts = [] if options.on_cassandra else judge(result.by_name(), result.floors)  # goals were set for embedded metadata
     if options.output == "json":
         told = to_json(result)
         told["goals"] = [dataclasses.asdict(verdict) for verdict in verdicts]
@@ -125,9 +145,11 @@ def show(options: Options, result: Result, earlier: Result | None) -> None:
     machine = ", ".join(f"{key} {value}" for key, value in result.machine.items())
     parts = [machine, floors_table(result.floors)]
     if result.rows:
-        parts += [rows_table(result.rows), goals_table(verdicts, result.floors)]
+        parts.append(rows_table(result.rows))
         if options.detail:
-            parts.insert(3, process_table(result.rows))
+            parts.append(process_table(result.rows))
+        if verdicts:
+            parts.append(goals_table(verdicts, result.floors))
     if earlier is not None:
         parts.append(compare_table(compare(result, earlier), result, earlier))
     print("\n\n".join(parts))

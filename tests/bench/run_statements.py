@@ -12,27 +12,18 @@ import contextlib
 import dataclasses
 import json
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
-TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "support"), str(TESTS.parent / "scripts" / "cassandra")]
+import uvloop  # as a gateway runs
+from bench.cluster import CLUSTER_ERRORS, make_schema, started_nodes
+from bench.options import NODES, OneLineParser
+from bench.result import describe_machine
+from bench.row import Row
+from bench.statements import IN_FLIGHT, Load
+from bench.table import grid, number
 
-import uvloop  # noqa: E402 - as a gateway runs
-from bench.options import OneLineParser  # noqa: E402
-from bench.result import describe_machine  # noqa: E402
-from bench.row import Row  # noqa: E402
-from bench.statements import IN_FLIGHT, Load  # noqa: E402
-from bench.table import grid, number  # noqa: E402
-from cassandra_cluster import CassandraCluster  # noqa: E402
-from cassandra_errors import CassandraToolError  # noqa: E402
-
-from dolmen.core.clock import SystemClock  # noqa: E402
-from dolmen.core.errors import DolmenError  # noqa: E402
-from dolmen.gateway.metadata.cassandra.address import parse_address  # noqa: E402
-from dolmen.gateway.metadata.cassandra.driver import CassandraSession  # noqa: E402
-from dolmen.gateway.metadata.cassandra.migrate import migrate  # noqa: E402
+from dolmen.gateway.metadata.cassandra.address import parse_address
+from dolmen.gateway.metadata.cassandra.driver import CassandraSession
 
 QUICK_SECONDS = 0.5
 WARM_SECONDS = 1.0  # of each kind, not counted: connections, prepared statements, and the nodes' compilers
@@ -43,28 +34,22 @@ def progress(text: str) -> None:
 
 
 @contextlib.contextmanager
-def cluster_of(named: str | None, nodes: int) -> Iterator[tuple[str, list[int], bool]]:
-    """Where it is, its processes, and whether its schema is ours to make."""
+def cluster_of(named: str | None, count: int) -> Iterator[tuple[str, Sequence[int]]]:
+    """A keyspace with the schema, and the processes of the nodes that are ours."""
     if named is not None:
-        yield f"cassandra://{named}?replication_min=1", [], False
+        yield f"cassandra://{named}?replication_min=1", ()
         return
-    progress(f"starting {nodes} Cassandra node(s)")
-    with (
-        tempfile.TemporaryDirectory(prefix="dolmen-bench-") as folder,
-        CassandraCluster(Path(folder), nodes, commitlog="batch", load_test=True) as cluster,
-    ):
-        pids = [pid for node in range(1, nodes + 1) if (pid := cluster.ring.pid(node)) is not None]
-        yield f"cassandra://{','.join(cluster.contact_points)}/bench?replication_min={nodes}", pids, True
+    with started_nodes(count, progress) as nodes:
+        url = nodes.url("bench")
+        make_schema(url, progress)
+        yield url, nodes.pids
 
 
-async def measure(url: str, pids: list[int], fresh: bool, seconds: float) -> list[Row]:
-    address = parse_address(url)
-    session = CassandraSession(address)
+async def measure(url: str, node_pids: Sequence[int], seconds: float) -> list[Row]:
+    session = CassandraSession(parse_address(url))
     await session.connect()
     try:
-        if fresh:
-            await migrate(session, address, SystemClock(), "bench", progress=progress)
-        load = Load(session, pids)
+        load = Load(session, node_pids)
         await load.fill()
         rows = []
         for name, one in load.kinds().items():
@@ -84,7 +69,7 @@ def table(rows: Sequence[Row]) -> str:
             row.name,
             str(row.requests),
             *(number(value) for value in (row.rate, row.p50_ms, row.p99_ms, row.max_ms, row.generator_cpu_ms * 1000)),
-            number(None if row.cpu_ms is None else row.cpu_ms * 1000),
+            number(None if row.nodes_cpu_ms is None else row.nodes_cpu_ms * 1000),
             str(sum(row.errors.values())),
         )
         for row in rows
@@ -95,16 +80,16 @@ def table(rows: Sequence[Row]) -> str:
 def main(argv: Sequence[str]) -> int:
     """0: every statement was answered; 1: some were not, or there is no cluster; 2: not understood."""
     parser = OneLineParser(prog="bench", description="Measures statements to Cassandra.")
-    parser.add_argument("--nodes", type=int, choices=(1, 3), default=1, help="of the cluster that is started")
+    parser.add_argument("--nodes", type=int, choices=NODES, default=1, help="of the cluster that is started")
     parser.add_argument("--cluster", metavar="HOST,HOST/KEYSPACE", help="one that runs, with the schema")
     parser.add_argument("--seconds", type=float, default=3.0, help="of each row")
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_SECONDS} s of each row")
     parser.add_argument("--output", choices=("table", "json"), default="table")
     options = parser.parse_args(argv)
     try:
-        with cluster_of(options.cluster, options.nodes) as (url, pids, fresh):
-            rows = uvloop.run(measure(url, pids, fresh, QUICK_SECONDS if options.quick else options.seconds))
-    except (CassandraToolError, DolmenError) as error:
+        with cluster_of(options.cluster, options.nodes) as (url, node_pids):
+            rows = uvloop.run(measure(url, node_pids, QUICK_SECONDS if options.quick else options.seconds))
+    except CLUSTER_ERRORS as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     if options.output == "json":

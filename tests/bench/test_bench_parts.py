@@ -1,8 +1,6 @@
 """The parts of the bench that could be wrong without anybody noticing."""
 
-import dataclasses
 import datetime
-import json
 import os
 import subprocess
 
@@ -11,16 +9,15 @@ import botocore.awsrequest
 import botocore.credentials
 import pytest
 from bench import floors, goals, listing, objects, processes, result, table
-from bench.generator import Outcome
 from bench.keys import FOLDERS, flat_keys, key_of
 from bench.options import parse, wanted
 from bench.processes import Spent, Usage, parse_peak_rss, parse_stat, spent
 from bench.row import Row, merge, row_from
 from bench.signing import UNSIGNED, Signer
+from sample_results import FLOORS, outcome, saved
 
 NOW = datetime.datetime(2026, 11, 24, 6, 55, 57, tzinfo=datetime.UTC)
 NAMES = [name for name, _ in (*objects.object_rows(), *listing.listing_rows())]
-FLOORS = dict.fromkeys(table.FLOOR_TEXT, 1.0) | {floors.MD5: goals.REFERENCE_MD5_GB, floors.APPEND: goals.REFERENCE_APPEND}
 
 
 class UnsignedPayloadAuth(botocore.auth.S3SigV4Auth):
@@ -102,11 +99,6 @@ def test_busy_time_of_the_machine_counts_stolen_but_not_waiting_time():
     assert processes.machine_busy_seconds() > 0
 
 
-def outcome(**more):
-    zero = {each.name: 0 for each in dataclasses.fields(Outcome)}
-    return Outcome(**{**zero, "errors": {}, "first_error": "", "seconds": 2.0, **more})
-
-
 def test_a_row_is_made_of_successes_and_all_cpu():
     used = Spent(0.5, {"gateway": 0.4, "datanode": 0.1}, {"gateway": 3_000_000, "datanode": 9_000_000}, 12_000_000, restarted=False)
     row = row_from("x", outcome(requests=100, p50_ns=2_000_000, cpu_seconds=0.2, errors={"503": 7}), used, object_bytes=10**6)
@@ -129,13 +121,6 @@ def test_passes_merge_to_medians_and_peaks():
     merged = merge([*rows, Row(name="x", skipped="no disk")])
     assert (merged.requests, merged.rate, merged.p50_ms, merged.peak_process_mb) == (30, 6.0, 2.0, 30.0)
     assert (merged.errors, merged.rate_low, merged.rate_high, merged.mb_per_second) == ({"503": 3}, 5.0, 50.0, None)
-
-
-def saved(tmp_path, rows):
-    told = result.Result(FLOORS, rows, {"seconds": "5"}, {"commit": "abc", "when": "then"})
-    path = tmp_path / "saved.json"
-    path.write_text(json.dumps(result.to_json(told)))
-    return path
 
 
 def test_runs_are_compared_by_row_name(tmp_path):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from bench.build import HERE
 from bench.control import ControlFailed
@@ -42,10 +42,11 @@ def listing_rows(exponents: tuple[int, ...] = EXPONENTS) -> Iterator[tuple[str, 
 
 
 def prefill(bench: Bench, names: Sequence[str]) -> None:
-    """Fill the buckets of these rows, so that no filling comes between them. Raises ``ControlFailed``."""
+    """Fill the buckets of these rows, so that no filling comes between them."""
     for exponent in EXPONENTS:
         if any(name.startswith(f"LIST 10^{exponent} ") for name in names):
-            filled(bench, f"bench-list-{10**exponent}", 10**exponent)
+            with contextlib.suppress(ControlFailed):  # its own rows will tell
+                filled(bench, f"bench-list-{10**exponent}", 10**exponent)
 
 
 def sequential(keys: int) -> list[Query]:
@@ -106,12 +107,12 @@ def filled(bench: Bench, bucket: str, keys: int) -> str:
     status, _, answer = endpoint.call("GET", f"/{bucket}", {"list-type": "2", "start-after": key_of(keys - 2, keys)})
     if status == 200 and answer.count(b"<Contents>") == 1:
         return ""
-    path = metadata_file(bench)
-    if path is None:
-        return "the bucket is filled through the metadata file of a server started here"
+    words = filling(bench)
+    if not words:
+        return "the bucket is filled through the metadata: of a server started here, or named by --metadata"
     endpoint.ensure_bucket(bucket)
     bench.progress(f"  filling {bucket}")
-    command = [sys.executable, "-m", "bench.fill", str(path), bucket, str(keys)]
+    command = [sys.executable, "-m", *words, bucket, str(keys)]
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=FILL_SECONDS_MAX)
@@ -122,7 +123,10 @@ def filled(bench: Bench, bucket: str, keys: int) -> str:
     return ""
 
 
-def metadata_file(bench: Bench) -> Path | None:
-    """Where the server keeps its metadata, when it is ours."""
-    path = bench.server.data_dir / METADATA_FILE if bench.server.data_dir is not None else None
-    return path if path is not None and path.exists() else None
+def filling(bench: Bench) -> list[str]:
+    """The module that fills, and where the metadata are; nothing when that is not known."""
+    server = bench.server
+    if server.metadata is not None:
+        return ["bench.fill_cassandra", server.metadata.url]
+    path = server.data_dir / METADATA_FILE if server.data_dir is not None else None
+    return ["bench.fill", str(path)] if path is not None and path.exists() else []

@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from dolmen.core.errors import ConfigError
+from dolmen.gateway.metadata.cassandra.address import parse_address
+
 SECONDS_DEFAULT = 5.0
 QUICK_SECONDS = 1.0
 QUICK_ROWS = r"(PUT|GET) (4 KiB|1 MiB|10 MiB) @16$|HEAD|DELETE|DeleteObjects|multipart|LIST 10\^4"
+LARGE_LISTS = r"LIST 10\^6 "  # minutes to fill in Cassandra: there only when --only asks for them
+NODES = (1, 3)  # of a cluster that is started
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -41,7 +46,14 @@ class Options:
     pin_server: str | None
     floors_only: bool
     detail: bool
+    metadata: str | None
+    metadata_nodes: int  # 0: none are started
     server_args: tuple[str, ...]
+
+    @property
+    def on_cassandra(self) -> bool:
+        """Whether the metadata are there."""
+        return self.metadata is not None or self.metadata_nodes > 0
 
 
 def parse(argv: Sequence[str]) -> Options:
@@ -64,10 +76,14 @@ def parse(argv: Sequence[str]) -> Options:
     add("--pin-server", metavar="LIST", help="run the server on these CPUs, e.g. 0 or 0-1")
     add("--floors-only", action="store_true", help="measure the machine, not a server")
     add("--detail", action="store_true", help="also CPU and memory of each process")
+    add("--metadata-nodes", type=int, choices=NODES, default=0, help="start so many Cassandra nodes, and keep the metadata there")
+    add("--metadata", metavar="cassandra://...", type=_cassandra, help="keep the metadata in this keyspace of nobody else's")
     add("server_args", nargs="*", metavar="-- ARG", help="handed to dolmen dev, e.g. -- --scheme 2+1 --disks 3")
     args = parser.parse_args(argv)
     if args.workers < 1 or args.passes < 1:
         parser.error("--workers and --passes must be at least 1")
+    if contradiction := _contradiction(args):
+        parser.error(contradiction)
     values = vars(args)
     values["seconds"] = args.seconds or (QUICK_SECONDS if args.quick else SECONDS_DEFAULT)
     values["server_args"] = tuple(args.server_args)
@@ -78,7 +94,28 @@ def wanted(options: Options, name: str) -> bool:
     """Whether this row is to run; ``--only`` chooses among all rows, also with ``--quick``."""
     if options.only is not None:
         return options.only.search(name) is not None
+    if options.on_cassandra and re.match(LARGE_LISTS, name):
+        return False
     return not options.quick or re.search(QUICK_ROWS, name) is not None
+
+
+def _contradiction(args: argparse.Namespace) -> str:
+    """Why the metadata cannot be where they are asked for; or an empty string."""
+    if args.metadata_nodes and args.metadata is not None:
+        return "--metadata-nodes starts a cluster, --metadata names one: choose"
+    if args.metadata_nodes and (args.endpoint is not None or args.data_dir is not None):
+        return "--metadata-nodes needs a new server on a new directory (TMPDIR chooses the disk)"
+    if args.metadata is not None and args.endpoint is None and args.data_dir is None and args.passes > 1:
+        return "one keyspace belongs to one directory: several passes with --metadata need --data-dir"
+    return ""
+
+
+def _cassandra(text: str) -> str:
+    try:
+        parse_address(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
 
 
 def _regex(text: str) -> re.Pattern[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,6 +91,11 @@ def usage(root_pid: int) -> dict[int, Usage]:
             continue
         told[pid] = Usage(name_of([word for word in command if word]), stat.cpu_seconds, stat.reaped_seconds, peak)
     return told
+
+
+def cpu_seconds(root_pids: Iterable[int]) -> float:
+    """CPU time of these processes and all below them since they started."""
+    return sum(each.cpu_seconds + each.reaped_seconds for pid in root_pids for each in usage(pid).values())
 
 
 def machine_busy_seconds(stat: str | None = None) -> float:

@@ -45,6 +45,8 @@ class Ratio:
     p50: float | None
     p99: float | None
     cpu: float | None
+    statements: float | None
+    nodes_cpu: float | None
     peak: float | None
 
 
@@ -104,6 +106,8 @@ def compare(now: Result, then: Result) -> list[Ratio]:
                 over(row.p50_ms, old.p50_ms),
                 over(row.p99_ms, old.p99_ms),
                 over(row.cpu_ms, old.cpu_ms),
+                over(row.statements, old.statements),
+                over(row.nodes_cpu_ms, old.nodes_cpu_ms),
                 over(row.peak_process_mb, old.peak_process_mb),
             )
         )

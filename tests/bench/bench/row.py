@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.generator import Generator, Outcome
+from bench.metadata import NOT_COUNTED, Counts
 from bench.plan import Request
 from bench.processes import Spent, Usage, machine_busy_seconds, reset_peaks, spent, usage
 from bench.server import Server
@@ -30,6 +31,8 @@ class Row:
     p99_ms: float = 0.0
     max_ms: float = 0.0
     cpu_ms: float | None = None  # of all server processes, for each successful request
+    statements: float | None = None  # to the metadata cluster, for each successful request
+    nodes_cpu_ms: float | None = None  # of the Cassandra nodes, for each successful request
     peak_process_mb: float | None = None
     peak_total_mb: float | None = None
     generator_cpu_ms: float = 0.0  # for each request
@@ -66,14 +69,16 @@ class Bench:
 
 @dataclass
 class Watch:
-    """CPU and memory of the server over one row."""
+    """CPU and memory of the server over one row, and what its metadata cluster did."""
 
     bench: Bench
     before: dict[int, Usage] = field(default_factory=dict)
     begin_seconds: float = 0.0
     busy_seconds: float = 0.0  # of the whole machine
+    cluster: Counts = NOT_COUNTED
 
     def begin(self) -> None:
+        self.cluster = self.bench.server.counts()  # first here and last in ``end``: what it costs the server is not the row's
         if self.bench.server.pid:
             reset_peaks(self.bench.server.pid)
             self.before = usage(self.bench.server.pid)
@@ -83,13 +88,16 @@ class Watch:
         """What the server used; None when its process is not known."""
         self.busy_seconds = machine_busy_seconds() - self.busy_seconds
         self.begin_seconds = time.monotonic() - self.begin_seconds
-        return spent(self.before, usage(self.bench.server.pid)) if self.bench.server.pid else None
+        used = spent(self.before, usage(self.bench.server.pid)) if self.bench.server.pid else None
+        self.cluster = self.bench.server.counts().since(self.cluster)
+        return used
 
     def other_cores(self, used: Spent | None, outcome: Outcome) -> float | None:
         """After ``end``: cores that the rest of the machine kept busy, the kernel's own threads included."""
         if used is None:
             return None
-        return max(0.0, self.busy_seconds - used.cpu_seconds - outcome.cpu_seconds) / self.begin_seconds
+        known = used.cpu_seconds + outcome.cpu_seconds + (self.cluster.nodes_cpu_seconds or 0.0)
+        return max(0.0, self.busy_seconds - known) / self.begin_seconds
 
 
 def measure(
@@ -116,17 +124,24 @@ def measure(
 def row_of(name: str, outcome: Outcome, watch: Watch, *, object_bytes: int = 0, operations: int | None = None) -> Row:
     """The row of one outcome; ends the watch. ``operations``: what counts as one, when it took several requests."""
     used = watch.end()
-    row = row_from(name, outcome, used, object_bytes=object_bytes, operations=operations)
+    row = row_from(name, outcome, used, watch.cluster, object_bytes=object_bytes, operations=operations)
     return dataclasses.replace(row, other_cores=watch.other_cores(used, outcome))
 
 
 def row_from(
-    name: str, outcome: Outcome, used: Spent | None, *, object_bytes: int = 0, operations: int | None = None
+    name: str,
+    outcome: Outcome,
+    used: Spent | None,
+    cluster: Counts = NOT_COUNTED,
+    *,
+    object_bytes: int = 0,
+    operations: int | None = None,
 ) -> Row:
     """The arithmetic of ``row_of``."""
     done = outcome.requests if operations is None else operations
     rate = done / outcome.seconds if outcome.seconds > 0 else 0.0
     each = max(1, done)
+    statements, nodes_cpu_ms = cluster.each(done)
     notes = []
     if used is not None and used.restarted:
         notes.append("a server process came or went")
@@ -142,6 +157,8 @@ def row_from(
         p99_ms=outcome.p99_ns / 1e6,
         max_ms=outcome.max_ns / 1e6,
         cpu_ms=used.cpu_seconds / each * 1e3 if used is not None and done else None,
+        statements=statements,
+        nodes_cpu_ms=nodes_cpu_ms,
         peak_process_mb=max(used.peak_by_name.values(), default=0) / 1e6 if used is not None else None,
         peak_total_mb=used.peak_total_bytes / 1e6 if used is not None else None,
         generator_cpu_ms=outcome.cpu_seconds / each * 1e3,
@@ -153,7 +170,10 @@ def row_from(
     )
 
 
-MEDIANS = ("rate", "mb_per_second", "p50_ms", "p90_ms", "p99_ms", "cpu_ms", "generator_cpu_ms", "generator_share", "other_cores")
+MEDIANS = (
+    *("rate", "mb_per_second", "p50_ms", "p90_ms", "p99_ms", "cpu_ms", "statements", "nodes_cpu_ms"),
+    *("generator_cpu_ms", "generator_share", "other_cores"),
+)
 MAXIMA = ("max_ms", "peak_process_mb", "peak_total_mb")
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.control import Endpoint
+from bench.metadata import NOT_COUNTED, Counts, Metadata, counts_now
 
 READY_SECONDS = 120.0
 STOP_SECONDS = 60.0  # open requests and group commits are finished first
@@ -36,11 +37,17 @@ class Server:
     pid: int
     data_dir: Path | None
     process: subprocess.Popen[bytes] | None = None  # None: not started here
+    admin: str | None = None  # URL of its admin address
+    metadata: Metadata | None = None  # None: embedded, or not known
 
     def check(self) -> None:
         """Raises ``ServerFailed`` when it ended."""
         if self.process is not None and self.process.poll() is not None:
             raise ServerFailed(f"dolmen dev ended with {self.process.returncode}")
+
+    def counts(self) -> Counts:
+        """Of the metadata cluster so far; nothing when there is none."""
+        return NOT_COUNTED if self.metadata is None else counts_now(self.admin, self.metadata.node_pids)
 
 
 def free_port() -> int:
@@ -56,7 +63,9 @@ def keys_of_environment() -> tuple[str, str]:
 
 
 @contextmanager
-def dolmen_dev(data_dir: Path, workers: int, extra: tuple[str, ...] = (), cpus: str | None = None) -> Iterator[Server]:
+def dolmen_dev(
+    data_dir: Path, workers: int, extra: tuple[str, ...] = (), cpus: str | None = None, metadata: Metadata | None = None
+) -> Iterator[Server]:
     """A server of its own on free ports. Raises ``ServerFailed``."""
     program = Path(sys.executable).parent / "dolmen"
     if not program.exists():
@@ -65,7 +74,10 @@ def dolmen_dev(data_dir: Path, workers: int, extra: tuple[str, ...] = (), cpus: 
     keys = keys_of_environment()
     data_dir.mkdir(parents=True, exist_ok=True)
     command = [str(program), "dev", str(data_dir), "--listen", f"127.0.0.1:{port}"]
-    command += ["--admin-listen", f"127.0.0.1:{admin_port}", "--workers", str(workers), *extra]
+    command += ["--admin-listen", f"127.0.0.1:{admin_port}", "--workers", str(workers)]
+    if metadata is not None:
+        command += ["--metadata", metadata.url]
+    command += extra
     if cpus is not None:
         command = ["taskset", "--cpu-list", cpus, *command]
     log_path = data_dir / "bench-server.log"
@@ -80,7 +92,8 @@ def dolmen_dev(data_dir: Path, workers: int, extra: tuple[str, ...] = (), cpus: 
         )
     try:
         _wait_ready(process, admin_port, log_path)
-        yield Server(Endpoint("127.0.0.1", port, *keys), process.pid, data_dir, process)
+        admin = f"http://127.0.0.1:{admin_port}"
+        yield Server(Endpoint("127.0.0.1", port, *keys), process.pid, data_dir, process, admin, metadata)
     finally:
         stop(process)
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from bench.processes import spent, usage
+from bench.metadata import counts_now
 from bench.row import Row
 
 from dolmen.core.errors import DolmenError
@@ -25,7 +25,7 @@ SUMMARY_BYTES, REST_BYTES = 150, 350  # of a small object
 
 _READ = Statement("SELECT slot, move, summary, rest, seq FROM objects WHERE bucket_id = ? AND key = ? LIMIT 2", Kind.READ)
 _PAGE = Statement("SELECT key, summary FROM listing WHERE bucket_id = ? AND shard_id = ? AND sub = ? LIMIT ?", Kind.READ)
-_WRITE = Statement(
+PUT_LIST_ROW = Statement(
     "INSERT INTO listing (bucket_id, shard_id, sub, key, summary) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?", Kind.WRITE
 )
 _HEAD = Statement(
@@ -55,7 +55,7 @@ class Load:
         """What the reads read."""
         for first in range(0, LISTED, 77):
             rows = range(first, min(first + 77, LISTED))
-            await self.session.batch([Bound(_WRITE, self._listed(b"p", number)) for number in rows])
+            await self.session.batch([Bound(PUT_LIST_ROW, self._listed(b"p", number)) for number in rows])
         for first in range(0, KEYS, FILLING):
             await asyncio.gather(*(self._make(b"r%d" % number) for number in range(first, first + FILLING)))
 
@@ -73,7 +73,7 @@ class Load:
         assert len(rows) == 1
 
     async def write(self) -> None:
-        await self.session.run(_WRITE, *self._listed(b"w", next(self._numbers)))
+        await self.session.run(PUT_LIST_ROW, *self._listed(b"w", next(self._numbers)))
 
     async def change(self) -> None:
         await self._change(b"c%d" % next(self._numbers))
@@ -103,10 +103,6 @@ class Load:
                 continue
         raise MetadataUnavailable("the cluster is too slow to be measured")
 
-    def _nodes_cpu(self) -> Callable[[], float]:
-        before = [usage(pid) for pid in self.node_pids]
-        return lambda: sum(spent(was, usage(pid)).cpu_seconds for pid, was in zip(self.node_pids, before, strict=True))
-
     async def row(self, name: str, one: Callable[[], Awaitable[object]], in_flight: int, seconds: float) -> Row:
         """Callers that send one after the other, as many as shall be in flight."""
         took: list[float] = []
@@ -121,10 +117,11 @@ class Load:
                 except DolmenError as error:
                     errors[type(error).__name__] = errors.get(type(error).__name__, 0) + 1
 
-        nodes = self._nodes_cpu()
+        before = counts_now(None, self.node_pids)
         begin, cpu = time.perf_counter(), time.process_time()
         await asyncio.gather(*(caller() for _ in range(in_flight)))
         elapsed, cpu = time.perf_counter() - begin, time.process_time() - cpu
+        nodes = counts_now(None, self.node_pids).since(before)
         took.sort()
         count = max(len(took), 1)
 
@@ -139,7 +136,7 @@ class Load:
             p90_ms=at(0.9),
             p99_ms=at(0.99),
             max_ms=at(1.0),
-            cpu_ms=nodes() / count * 1000 if self.node_pids else None,
+            nodes_cpu_ms=nodes.each(len(took))[1],
             generator_cpu_ms=cpu / count * 1000,
             generator_share=cpu / elapsed,
             errors=errors,

@@ -43,9 +43,11 @@ def grid(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
 
 
 def rows_table(rows: Sequence[Row]) -> str:
-    """All rows, and below them the errors and notes."""
+    """All rows, and below them the errors and notes. What was counted of a metadata cluster has its columns when there is one."""
+    on_cluster = any(row.statements is not None or row.nodes_cpu_ms is not None for row in rows)
     header = (
         *("", "count", "per s", "MB/s", "p50 ms", "p99 ms", "max ms", "CPU ms"),
+        *(("stmts", "nodes CPU ms") if on_cluster else ()),
         *("RSS MB", "RSS all", "gen CPU ms", "gen core", "others", "errors"),
     )
     lines = []
@@ -59,6 +61,7 @@ def rows_table(rows: Sequence[Row]) -> str:
                 str(row.requests),
                 number(row.rate) + ("" if row.rate_low is None else f" ({number(row.rate_low)} to {number(row.rate_high)})"),
                 *map(number, (row.mb_per_second, row.p50_ms, row.p99_ms, row.max_ms, row.cpu_ms)),
+                *map(number, (row.statements, row.nodes_cpu_ms) if on_cluster else ()),
                 *map(number, (row.peak_process_mb, row.peak_total_mb, row.generator_cpu_ms)),
                 f"{row.generator_share:.0%}",
                 "-" if row.other_cores is None else f"{row.other_cores:.0%}",
@@ -114,13 +117,17 @@ def goals_table(verdicts: Sequence[Verdict], floors: dict[str, float]) -> str:
 
 def compare_table(ratios: Sequence[Ratio], now: Result, then: Result) -> str:
     """Now over then. Rates above 1 are better, the others below 1."""
+    on_cluster = any(each.statements is not None or each.nodes_cpu is not None for each in ratios)
+    names = ("rate", "p50", "p99", "CPU", *(("stmts", "nodes CPU") if on_cluster else ()), "RSS")
     lines = [
-        (f"floor: {text}", *map(_times, (over(now.floors.get(name), then.floors.get(name)), None, None, None, None)))
+        (f"floor: {text}", _times(over(now.floors.get(name), then.floors.get(name))), *("-",) * (len(names) - 1))
         for name, (text, _) in FLOOR_TEXT.items()
     ]
-    lines += [(each.name, *map(_times, (each.rate, each.p50, each.p99, each.cpu, each.peak))) for each in ratios]
+    for each in ratios:
+        cluster = (each.statements, each.nodes_cpu) if on_cluster else ()
+        lines.append((each.name, *map(_times, (each.rate, each.p50, each.p99, each.cpu, *cluster, each.peak))))
     old, new = {row.name for row in then.rows}, {row.name for row in now.rows}
-    header = (f"now / {then.machine.get('commit')} of {then.machine.get('when')}", "rate", "p50", "p99", "CPU", "RSS")
+    header = (f"now / {then.machine.get('commit')} of {then.machine.get('when')}", *names)
     text = [grid(header, lines)]
     if old - new:
         text.append(f"only in the earlier run: {', '.join(sorted(old - new))}")

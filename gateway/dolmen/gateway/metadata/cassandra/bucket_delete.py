@@ -60,7 +60,7 @@ class BucketDeletion:
         self._log = get_logger("metadata")
 
     async def delete(self, name: str, bucket_id: bytes) -> None:
-        """Raises ``NoSuchBucket``, ``BucketNotEmpty``, ``MetadataUnavailable``: also while a range is split, or others are at it."""
+        """Raises ``NoSuchBucket``, ``BucketNotEmpty``, ``MetadataUnavailable``: also while a range is split, or others do it."""
         row = await self._emptied(await self._begun(name, bucket_id))
         if not await self._rows.remove(row):
             await self._revert(row)
