@@ -4,7 +4,7 @@ import asyncio
 import random
 
 import pytest
-from cassandra_parts import LOSE_AFTER, LOSE_BEFORE, REFUSE, Losing
+from cassandra_parts import LOSE_AFTER, LOSE_BEFORE, REFUSE, Counting, Losing
 from cassandra_splits import (
     FAST,
     BeforeBatch,
@@ -364,6 +364,56 @@ async def test_a_successor_gives_the_split_of_a_bucket_up_that_is_being_deleted(
     await second.splitter.run(await second.split_at(bucket))
     assert await marks_of(cql, bucket, bucket.bucket_id) == (1, 1)
     await check_quiet(second, bucket, keys)
+
+
+@pytest.fixture
+async def halfway(cql, fresh, bucket, processes):
+    """(a splitter with a split that has come as far as its fence, a process that counts its statements and knows the split)."""
+    writer = processes()
+    await asyncio.gather(*(writer.put(bucket, key) for key in keys_of(20)))
+    await writer.follow.idle()
+    counting = Counting(cql)
+    observer = Process(counting)
+    splitting = Splitting(cql, fresh)
+    split = await splitting.split_at(bucket)
+    await splitting.splitter.begin(split)
+    await splitting.splitter.fence(split)
+    await observer.put(bucket, b"k00001x")
+    await observer.follow.idle()
+    yield splitting, split, observer, counting
+    await observer.close()
+
+
+def reads_of_the_map(counting):
+    return [text for text in counting.texts if "FROM bucket_shards" in text]
+
+
+async def test_while_a_range_is_split_its_writers_read_the_map_once(bucket, halfway):
+    splitting, split, observer, counting = halfway
+    counting.texts.clear()
+    await observer.put(bucket, b"k00002x")
+    assert reads_of_the_map(counting) == []
+    await splitting.splitter.finish(split)
+    await observer.follow.idle()
+    await observer.put(bucket, b"k00003x")  # finds the range superseded
+    assert reads_of_the_map(counting)
+    await observer.follow.idle()
+    await check_quiet(splitting, bucket, [*keys_of(20), b"k00001x", b"k00002x", b"k00003x"])
+
+
+async def test_the_fence_of_another_split_is_not_taken_for_the_known_one(cql, fresh, bucket, halfway):
+    """The first split is given up, and its range is split again elsewhere; a writer knows only the first."""
+    first, split, observer, counting = halfway
+    await first.splitter._revert(split)
+    second = Splitting(cql, f"{fresh}-2")
+    again = await second.split_at(bucket)
+    await second.splitter.begin(again)
+    await second.splitter.fence(again)
+    counting.texts.clear()
+    announced = await observer.intents.announce(bucket.bucket_id, b"k00002x", b"o" * 16)
+    assert reads_of_the_map(counting)
+    assert {place.shard_id for place in announced.places} == {bucket.bucket_id, again.reshape.child_a}
+    await observer.intents.withdraw(announced)
 
 
 # ---- duty ----------------------------------------------------------------------------------------------------------------

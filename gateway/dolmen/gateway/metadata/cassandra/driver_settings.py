@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -44,6 +45,7 @@ SCHEMA_SECONDS = 60.0  # a change of the schema on a busy cluster
 # prepared again go through the same threads and must find a free one.
 EXECUTOR_THREADS = 8
 PAGE_ROWS = 2000  # a page of a list, 1,001 rows, comes in one round trip
+SOCKET_BYTES = 64 * 1024  # of one system call: a page of a list comes in three
 RETRIES_MAX = 2  # of what is the same when repeated: the other nodes of three
 LOG_REPEAT_SECONDS = 60.0  # the driver tells of a dead node once a second
 LOG_MESSAGES_MAX = 256  # remembered; some carry a node's address
@@ -194,6 +196,13 @@ def tls_context(address: CassandraAddress) -> ssl.SSLContext | None:
     return context
 
 
+class Connection(LibevConnection):  # type: ignore[misc]
+    """Reads and writes in larger pieces: a batch in one system call, not in a dozen of 4 KiB."""
+
+    in_buffer_size = SOCKET_BYTES
+    out_buffer_size = SOCKET_BYTES
+
+
 def make_cluster(address: CassandraAddress) -> Any:  # noqa: ANN401
     """A ``Cluster``, not connected yet. Resolves names: call it in a thread. Raises ``ConfigError``, or the driver's errors."""
     hear_the_driver()
@@ -203,7 +212,8 @@ def make_cluster(address: CassandraAddress) -> Any:  # noqa: ANN401
         contact_points=list(address.contact_points),  # every address of a name is tried
         port=address.contact_points[0][1],  # of the nodes that the cluster tells of without a port
         protocol_version=PROTOCOL_VERSION,
-        connection_class=LibevConnection,
+        connection_class=Connection,
+        sockopts=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # the end of what is sent in pieces waited 40 ms (measured)
         execution_profiles=make_profiles(address.local_dc),
         auth_provider=FileCredentials(address.credentials_file) if address.credentials_file is not None else None,
         ssl_context=tls_context(address),

@@ -10,6 +10,7 @@ import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from dolmen.core.clock import Clock
 from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, Statement
@@ -35,7 +36,7 @@ _DELETE = Statement(
 )
 # Our own row is read, so that the marks of the partition come with it at the price of one row.
 _MARKS = Statement(
-    "SELECT fence, moved, closed, key FROM listing_intents "
+    "SELECT fence, moved, closed, WRITETIME(fence), key FROM listing_intents "
     "WHERE bucket_id = ? AND shard_id = ? AND sub = ? AND key = ? AND worker = ?",
     Kind.READ,
 )
@@ -62,6 +63,19 @@ class Announced:
     leaving: tuple[Place, ...] = ()  # where it is being taken away
     written_seconds: float = 0.0
     used: bool = False  # a change was tried with it: it goes with that change's follow-up, not before
+
+
+class Marks(NamedTuple):
+    """Of a partition. ``fence_us``: the lease under which ``fence`` was set, or taken away."""
+
+    fence: bool
+    moved: bool
+    closed: bool
+    fence_us: int
+
+    @property
+    def marked(self) -> bool:
+        return self.fence or self.moved
 
 
 class Intents:
@@ -111,11 +125,13 @@ class Intents:
         """The intent stands in every place that a map names which was read after it stood, unless no place is marked.
 
         A mark says that the map in use may be old: the range is being split, was split, or a split of it was given up. Whoever
-        splits it from then on sets its mark, and reads the intents after that.
+        splits it from then on sets its mark, and reads the intents after that. A mark of the split that the map tells of says
+        nothing new.
         """
         marked = False
+        shard = await self._map.shard_at(announced.bucket_id, announced.key)
         for _ in range(ROUNDS_MAX):
-            places = await self._map.places(announced.bucket_id, announced.key)
+            places = shard.places(announced.key)
             new = [place for place in places if place not in announced.written]
             announced.places = places
             if marked and not new:
@@ -125,13 +141,14 @@ class Intents:
             announced.written += tuple(new)
             announced.written_seconds = self._clock.monotonic_seconds()
             await asyncio.gather(*(self._write(announced, place) for place in new))
-            marks = await asyncio.gather(*(self._marks(announced, place) for place in places))
-            if any(closed for _, _, closed in marks):
+            own, *children = await asyncio.gather(*(self._marks(announced, place) for place in places))
+            if own.closed or any(child.closed for child in children):
                 self._map.forget(announced.bucket_id)  # a range that was split meanwhile may stay closed for ever
                 raise BucketClosed
-            if not any(fence or moved for fence, moved, _ in marks):
+            is_known = not own.moved and own.fence_us <= shard.known_fence_us
+            if (is_known or not own.marked) and not any(child.marked for child in children):
                 return
-            self._map.forget(announced.bucket_id)
+            shard = await self._map.reread(announced.bucket_id, announced.key)
             marked = True
         raise MetadataUnavailable("the key's range is being split again and again")
 
@@ -143,8 +160,7 @@ class Intents:
             *(announced.op, announced.begun_us, INTENT_SECONDS, self._stamps.next()),
         )
 
-    async def _marks(self, announced: Announced, place: Place) -> tuple[int, int, int]:
-        """(fence, moved, closed) of a partition."""
+    async def _marks(self, announced: Announced, place: Place) -> Marks:
         where = announced.bucket_id, place.shard_id, place.sub, announced.key, self._worker
         rows = await self._cql.run(_MARKS, *where)
         if not rows:  # expired, or taken away by a sweeper that thought us dead
@@ -153,8 +169,8 @@ class Intents:
             rows = await self._cql.run(_MARKS, *where)
         if not rows:
             raise MetadataUnavailable("the intent of the change does not stay")
-        fence, moved, closed, _ = rows[0]
-        return fence or 0, moved or 0, closed or 0
+        fence, moved, closed, fence_us, _ = rows[0]
+        return Marks(bool(fence), bool(moved), bool(closed), fence_us or 0)
 
     async def _register(self, bucket_id: bytes, place: Place) -> None:
         """So that a sweeper finds what this process leaves behind."""

@@ -106,8 +106,7 @@ class Listing:
             await self._make_anew(bucket_id, key, places)
             if not await self._is_marked(bucket_id, places):
                 return
-            self._map.forget(bucket_id)
-            newer = await self._map.places(bucket_id, key)
+            newer = (await self._map.reread(bucket_id, key)).places(key)
             if set(newer) <= set(places):
                 return
             places = newer

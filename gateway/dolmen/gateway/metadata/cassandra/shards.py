@@ -27,7 +27,7 @@ _PAGE_ROWS = 1000  # of a whole map
 _WHOLE_READS_MAX = 8  # of a whole map that changes while it is read
 _COVER_READS_MAX = 8  # of one range whose row goes away (a merge) between two statements
 
-_COLUMNS = "lo, shard_id, fanout, state, split_key, child_a, child_b, child_fanout, rev"
+_COLUMNS = "lo, shard_id, fanout, state, split_key, child_a, child_b, child_fanout, rev, lease_us"
 _COVER = Statement("SELECT lo FROM bucket_shards WHERE bucket_id = ? AND lo <= ? ORDER BY lo DESC LIMIT 1", Kind.READ)
 _FROM = Statement(f"SELECT {_COLUMNS} FROM bucket_shards WHERE bucket_id = ? AND lo >= ? LIMIT ?", Kind.READ)  # noqa: S608
 
@@ -52,6 +52,15 @@ class Shard(msgspec.Struct, frozen=True):
     child_b: bytes | None = None
     child_fanout: int = 1
     rev: int = 0
+    lease_us: int = 0  # of who reshapes it; see ``split_map``
+
+    @property
+    def known_fence_us(self) -> int:
+        """A fence that is no later than this belongs to the reshaping that this row tells of, or to one before it.
+
+        Leases only grow, and each fence carries the lease under which it was set.
+        """
+        return 0 if self.state == ACTIVE else self.lease_us
 
     def covers(self, key: bytes) -> bool:
         return self.lo <= key and (self.hi is None or key < self.hi)
@@ -91,6 +100,7 @@ class ShardMap:
         self._cql = cql
         self._ranges: OrderedDict[tuple[bytes, bytes], Shard] = OrderedDict()  # by (bucket_id, lo); least recently used first
         self._los: dict[bytes, list[bytes]] = {}  # by bucket_id: ``lo`` of its cached ranges, ascending
+        self._forgotten = 0  # how often: what was read before is not cached after
         self._loads: dict[tuple[bytes, bytes], asyncio.Task[list[Shard]]] = {}  # under way, by (bucket_id, ``lo`` before the gap)
 
     async def places(self, bucket_id: bytes, key: bytes) -> tuple[Place, ...]:
@@ -111,6 +121,26 @@ class ShardMap:
                 return cached
         raise MetadataUnavailable("the bucket's ranges change again and again")
 
+    async def reread(self, bucket_id: bytes, key: bytes) -> Shard:
+        """As ``shard_at``, but read after this call: one statement when the range that is cached still begins where it did.
+
+        The cache of the other ranges stays: a range is marked for as long as its split takes, and every writer asks meanwhile.
+        """
+        cached, forgotten = self._cached(bucket_id, key), self._forgotten
+        shards: list[Shard] = []
+        if cached is not None:
+            rows = await self._cql.run(_FROM, bucket_id, cached.lo, 2)
+            if rows and rows[0][0] == cached.lo:
+                shards = _shards_of(rows, 1)
+        for _ in range(_COVER_READS_MAX):
+            found = _covering(shards, key)
+            if found is not None:
+                if forgotten == self._forgotten:
+                    self._keep(bucket_id, shards)
+                return found
+            shards = await self._read(bucket_id, key)
+        raise MetadataUnavailable("the bucket's ranges change again and again")
+
     async def shards(self, bucket_id: bytes) -> list[Shard]:
         """The whole map as it is now, not from the cache: for splits and maintenance. Raises ``MetadataUnavailable``."""
         for _ in range(_WHOLE_READS_MAX):
@@ -121,6 +151,7 @@ class ShardMap:
 
     def forget(self, bucket_id: bytes) -> None:
         """The cached map of the bucket was found to be old: whoever asks after this gets one that is read after this."""
+        self._forgotten += 1
         for lo in self._los.pop(bucket_id, ()):
             del self._ranges[bucket_id, lo]
         for gap in [gap for gap in self._loads if gap[0] == bucket_id]:
@@ -237,6 +268,7 @@ def _shards_of(rows: list[Row], wanted: int) -> list[Shard]:
             child_b=row[6],
             child_fanout=row[7] or 1,
             rev=row[8] or 0,
+            lease_us=row[9] or 0,
         )
         for row, hi in zip(rows, ends, strict=False)
     ]

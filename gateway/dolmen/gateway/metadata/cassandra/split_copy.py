@@ -20,10 +20,12 @@ from dolmen.gateway.metadata.store import MetadataUnavailable
 PAGE_ROWS = 500  # read at a time: ~150 KB
 BATCH_ROWS = 64  # written in one mutation ...
 BATCH_BYTES = 16_384  # ... and at most so many: a third of what Cassandra takes as one batch
-BATCHES_AT_ONCE = 3  # a replica has some dozens of threads for writes
-# 100,000 rows are copied in half a minute and compared in a quarter; a node that takes 1,000 PUTs a second hardly notices.
-COPY_ROWS_PER_SECOND = 4000.0
+# A range of 100,000 rows is split within a minute: its middle takes 3 s, the copy 36 s, the comparison 13 s. Faster, writers wait
+# noticeably longer (measured: tests/cassandra/test_splits_large.py).
+MIDDLE_ROWS_PER_SECOND = 32_000.0
+COPY_ROWS_PER_SECOND = 2800.0
 COMPARE_ROWS_PER_SECOND = 16_000.0  # of both sides together
+CATCH_UP_SECONDS = 0.1
 DIFFERING_MAX = 10_000  # keys that are looked at one by one; writers make some hundred differences while two pages are read
 
 _PAGE = Statement(
@@ -84,7 +86,7 @@ class Compared(NamedTuple):
 
 
 class Pace:
-    """Holds a loop to a rate; what it lost within the last second it may make good."""
+    """Holds a loop to a rate; what it lost within ``CATCH_UP_SECONDS`` it may make good: no long burst."""
 
     def __init__(self, clock: Clock, rows_per_second: float) -> None:
         self._clock = clock
@@ -94,7 +96,7 @@ class Pace:
     async def spend(self, rows: int) -> None:
         """Wait until ``rows`` more may be handled. Always gives way to others once."""
         now_seconds = self._clock.monotonic_seconds()
-        self._next_seconds = max(self._next_seconds, now_seconds - 1.0) + rows / self._rate
+        self._next_seconds = max(self._next_seconds, now_seconds - CATCH_UP_SECONDS) + rows / self._rate
         await asyncio.sleep(max(0.0, self._next_seconds - now_seconds))
 
 
@@ -159,7 +161,7 @@ class RowCopier:
 
         Of a shard with several partitions only the first one is read: keys are spread by their hash.
         """
-        pace = Pace(self._clock, self._compare_rate)
+        pace = Pace(self._clock, MIDDLE_ROWS_PER_SECOND)
         marks: list[tuple[bytes, int]] = []  # (first key of a page, rows in it)
         first: bytes | None = None
         second: bytes | None = None  # the least key after the first one
@@ -202,11 +204,9 @@ class RowCopier:
                     rows = pages.take(None)
                     if not rows:
                         break
-                    batches = _batches(bucket_id, reshape, rows)
-                    for at in range(0, len(batches), BATCHES_AT_ONCE):
-                        some = batches[at : at + BATCHES_AT_ONCE]
-                        await asyncio.gather(*map(self._cql.batch, some))
-                        await pace.spend(sum(map(len, some)))
+                    for batch in _batches(bucket_id, reshape, rows):
+                        await self._cql.batch(batch)
+                        await pace.spend(len(batch))
                     copied += len(rows)
         return copied
 
