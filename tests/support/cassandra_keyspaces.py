@@ -23,6 +23,7 @@ NAME_CHARACTERS_MAX = 48  # Cassandra's limit
 WHERE = "where"  # in a run's directory: its DOLMEN_TEST_CASSANDRA
 REPLICAS_MAX = 3
 PROTOCOL = 4  # every server that may be named speaks it
+CONNECT_SECONDS = 20.0  # to nodes that were stopped until a moment ago, and have much to do
 REQUEST_SECONDS = 60.0  # changes of the schema on an overloaded machine
 # xdist gives its workers one id; without it this process is the run.
 RUN = (os.environ.get("PYTEST_XDIST_TESTRUNUID") or uuid.uuid4().hex)[:16]
@@ -40,7 +41,13 @@ def cql_session(contact_points: list[str]) -> Iterator[Any]:
     from cassandra.policies import RoundRobinPolicy
 
     profile = ExecutionProfile(load_balancing_policy=RoundRobinPolicy(), request_timeout=REQUEST_SECONDS)
-    cluster = Cluster(contact_points, execution_profiles={EXEC_PROFILE_DEFAULT: profile}, protocol_version=PROTOCOL)
+    cluster = Cluster(
+        contact_points,
+        execution_profiles={EXEC_PROFILE_DEFAULT: profile},
+        protocol_version=PROTOCOL,
+        connect_timeout=CONNECT_SECONDS,
+        control_connection_timeout=CONNECT_SECONDS,
+    )
     try:
         yield cluster.connect()
     finally:

@@ -17,6 +17,7 @@ from typing import NamedTuple, Protocol
 from history import History, ListPage, Operation
 
 BODY_SIZES = (40, 40, 40, 3000)  # the number of the write, and padding
+BACK_OFF_SECONDS = 0.1  # after a request that got no answer, as clients do
 REMEMBERED_MAX = 10_000  # ETags that a client keeps for If-Match: bounds memory, not the history
 
 
@@ -103,7 +104,9 @@ class Clients:
         while self._left > 0 and time.monotonic() < deadline and not self.stopping.is_set():
             self._left -= 1
             await client.do(draw.choices(kinds, weights)[0])
-            if self.load.think_seconds:
+            if client.refused:
+                await asyncio.sleep(BACK_OFF_SECONDS * draw.uniform(0.5, 1.5))
+            elif self.load.think_seconds:
                 await asyncio.sleep(draw.expovariate(1 / self.load.think_seconds))
             else:
                 await asyncio.sleep(0)  # a store that answers without waiting must not keep the others out
@@ -121,8 +124,10 @@ class _Client:
         self.number = number
         self.draw = draw
         self.seen: dict[bytes, str] = {}
+        self.refused = False  # the last operation got no answer
 
     async def do(self, kind: str) -> None:
+        self.refused = False
         if kind == "list":
             await self._list()
         elif kind in ("get", "head"):
@@ -138,6 +143,7 @@ class _Client:
 
     def _record(self, operation: Operation) -> None:
         self.clients.history.operations.append(operation)
+        self.refused = operation.outcome in ("unknown", "failed")
         if operation.outcome != "ok":
             self.seen.pop(operation.key, None)
         elif operation.value is not None:
@@ -176,6 +182,7 @@ class _Client:
         begun = time.monotonic_ns()
         listed = await self.clients.store.list(prefix, after, self.load.list_limit)
         ended = time.monotonic_ns()
+        self.refused = listed is None
         if listed is not None:
             start = after + b"\0" if after else prefix
             self.clients.history.pages.append(ListPage(self.number, begun, ended, start, listed.end, listed.rows))

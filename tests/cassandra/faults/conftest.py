@@ -4,6 +4,7 @@
 started; otherwise one is started for the session.
 """
 
+import contextlib
 import os
 import random
 import secrets
@@ -31,8 +32,8 @@ def ring(tmp_path_factory):
         yield cluster.ring
 
 
-@pytest.fixture(scope="session")
-def keyspace(ring):
+@contextlib.contextmanager
+def keyspace_on(ring):
     name = f"faults_{secrets.token_hex(6)}"
     make_whole(ring)
     create_keyspace(ring.contact_points, name)
@@ -42,6 +43,12 @@ def keyspace(ring):
         make_whole(ring)
         with cql_session(ring.contact_points) as session:
             session.execute(f"DROP KEYSPACE {name}")
+
+
+@pytest.fixture(scope="session")
+def keyspace(ring):
+    with keyspace_on(ring) as name:
+        yield name
 
 
 def make_whole(ring):
@@ -59,16 +66,27 @@ def nodes(ring, keyspace):
     make_whole(ring)
 
 
+def url_on(ring, keyspace):
+    return url_of(ring.contact_points, keyspace, cache_seconds=1.0, replication_min=3)
+
+
 @pytest.fixture
 def url(nodes, keyspace):
-    return url_of(nodes.contact_points, keyspace, cache_seconds=1.0, replication_min=3)
+    return url_on(nodes, keyspace)
 
 
 @pytest.fixture(scope="session")
-def s3_store(ring, keyspace, tmp_path_factory):
-    """``dolmen dev`` with three gateway processes on the keyspace; one for the session, as its map of data nodes is in there."""
+def s3_url(ring):
+    """A keyspace of its own: its maintenance would collect the garbage that the other tests count."""
+    with keyspace_on(ring) as name:
+        yield url_on(ring, name)
+
+
+@pytest.fixture(scope="session")
+def s3_store(ring, s3_url, tmp_path_factory):
+    """``dolmen dev`` with three gateway processes; one for the session, as its map of data nodes is in the keyspace."""
     make_whole(ring)
-    options = ("--metadata", url_of(ring.contact_points, keyspace, cache_seconds=1.0, replication_min=3))
+    options = ("--metadata", s3_url)
     with DevServer(tmp_path_factory.mktemp("s3"), workers=GATEWAYS, options=options) as server:
         yield server
 

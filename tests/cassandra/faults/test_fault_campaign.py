@@ -53,12 +53,12 @@ async def test_no_answer_contradicts_another_whatever_is_killed_stopped_or_split
     assert len(gateways.troubles) <= TROUBLES_SHARE_MAX * len(history.operations)
 
 
-async def test_no_answer_of_s3_contradicts_another_whatever_is_killed_stopped_or_split(nodes, url, s3_store, seed, tmp_path):
+async def test_no_answer_of_s3_contradicts_another_whatever_is_killed_stopped_or_split(nodes, s3_url, s3_store, seed, tmp_path):
     """Through ``dolmen dev`` with three gateway processes; a fourth process splits the bucket's ranges."""
     name = f"faults-{seed}"
     s3_store.client().create_bucket(Bucket=name)
     load = Load(seed=seed, clients=CLIENTS, operations=OPERATIONS_S3)
-    splitters = Gateways(Job(url, dead_seconds=60.0), 1, tmp_path / "log", seed)
+    splitters = Gateways(Job(s3_url, dead_seconds=60.0), 1, tmp_path / "log", seed)
     begun = time.monotonic()
     async with NotedS3(s3_store, name, REQUEST_SECONDS) as store, splitters as splitter:
         await splitter.use_bucket(name)
@@ -74,7 +74,7 @@ async def test_no_answer_of_s3_contradicts_another_whatever_is_killed_stopped_or
     assert disturbances.unexplained(store.troubles) == []
     # Broken connections of processes that were killed, and what the documentation tells clients to repeat.
     assert {(trouble.outcome, trouble.text) for trouble in store.troubles} <= DOCUMENTED
-    assert await wrong_lists(url, name) == []
+    assert await wrong_lists(s3_url, name) == []
 
 
 def assert_explained(history):

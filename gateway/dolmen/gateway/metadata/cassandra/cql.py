@@ -1,7 +1,8 @@
 """What the backend asks of a driver: prepared statements by kind, and conditional batches. No driver is imported here.
 
 Errors, already translated: ``MetadataUnavailable`` (a read was not answered; or a change certainly did not happen), and
-``MetadataUnknown`` (a change may have happened, or may still happen: a time-out is never "no").
+``MetadataUnknown`` (a change may have happened, or may still happen: a time-out is never "no"). Of the first kind are those of
+which nothing was even sent: ``NotSent``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,13 @@ import enum
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from dolmen.gateway.metadata.store import MetadataUnavailable
+
 Row = tuple[Any, ...]  # columns in the order in which the statement names them
+
+
+class NotSent(MetadataUnavailable):
+    """The statement was refused in this process: the cluster does not answer, or too much waits for it. It left no trace."""
 
 
 class Kind(enum.Enum):

@@ -20,7 +20,7 @@ from dolmen.gateway.metadata.cassandra import driver_settings as settings
 from dolmen.gateway.metadata.cassandra import statement_metrics as metrics
 from dolmen.gateway.metadata.cassandra.address import CassandraAddress
 from dolmen.gateway.metadata.cassandra.breaker import PROBE_SECONDS, Breaker
-from dolmen.gateway.metadata.cassandra.cql import BATCH_STATEMENTS_MAX, Bound, CasReply, Kind, Row, Statement
+from dolmen.gateway.metadata.cassandra.cql import BATCH_STATEMENTS_MAX, Bound, CasReply, Kind, NotSent, Row, Statement
 from dolmen.gateway.metadata.cassandra.driver_errors import StatementRefused, is_answer, is_silence, is_timeout, translate
 from dolmen.gateway.metadata.cassandra.driver_link import Link
 from dolmen.gateway.metadata.cassandra.driver_prepare import Preparer
@@ -195,7 +195,7 @@ class CassandraSession:
 
     async def _bind(self, statement: Statement, values: tuple[object, ...]) -> Any:  # noqa: ANN401
         if self._breaker.is_open and statement is not _PROBE and not self._preparer.has(statement):
-            raise MetadataUnavailable(SILENT)  # preparing would wait for nothing
+            raise NotSent(SILENT)  # preparing would wait for nothing
         return await self._preparer.bind(statement, values)
 
     async def _send(self, kind: Kind, query: Any, paging_state: bytes | None = None) -> tuple[Any, bytes | None]:  # noqa: ANN401
@@ -207,12 +207,12 @@ class CassandraSession:
         assert self._replies is not None, "connect() comes first"
         if counts and not self._breaker.allows(time.monotonic()):
             metrics.UNAVAILABLE[kind].inc()
-            raise MetadataUnavailable(SILENT)
+            raise NotSent(SILENT)
         if not self._gate.try_enter():
             await self._gate.enter()
             if counts and self._breaker.is_open:  # it fell silent while this one waited
                 self._gate.leave()
-                raise MetadataUnavailable(SILENT)
+                raise NotSent(SILENT)
         waiter: asyncio.Future[tuple[Any, bytes | None]] = asyncio.get_running_loop().create_future()
         call = _Call(kind, waiter, self._replies.put, counts)
         metrics.SENT[kind].inc()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from dolmen.gateway.metadata.store import MetadataUnavailable
+from dolmen.gateway.metadata.cassandra.cql import NotSent
 
 # A connection carries 32,768 streams and must never run out of them: the driver would then block the loop. At 4,000 statements
 # a second, what one process can send, this is an eighth of a second of them.
@@ -33,11 +33,11 @@ class Gate:
         return False
 
     async def enter(self) -> None:
-        """A place, in turn. Raises ``MetadataUnavailable`` when too many wait, or for too long."""
+        """A place, in turn. Raises ``NotSent`` when too many wait, or for too long."""
         if self.try_enter():
             return
         if len(self._waiting) >= self._waiting_max:
-            raise MetadataUnavailable("too many statements wait for the metadata cluster")
+            raise NotSent("too many statements wait for the metadata cluster")
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
         try:
@@ -49,7 +49,7 @@ class Gate:
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             if isinstance(error, TimeoutError):
-                raise MetadataUnavailable("the metadata cluster is too slow: no statement could be sent in time") from None
+                raise NotSent("the metadata cluster is too slow: no statement could be sent in time") from None
             raise
 
     def leave(self) -> None:

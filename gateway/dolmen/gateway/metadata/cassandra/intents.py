@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dolmen.core.clock import Clock
-from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, Statement
+from dolmen.gateway.metadata.cassandra.cql import Cql, Kind, NotSent, Statement
 from dolmen.gateway.metadata.cassandra.shards import Place, ShardMap
 from dolmen.gateway.metadata.cassandra.stamps import Stamps
+from dolmen.gateway.metadata.cassandra.together import together
 from dolmen.gateway.metadata.store import MetadataUnavailable
 
 INTENT_SECONDS = 86_400  # an intent that nobody ever cleared goes by itself; a change must never take so long
@@ -103,7 +104,8 @@ class Intents:
         try:
             await self._find_places(announced)
         except BaseException:
-            self.left(announced)
+            if announced.written:
+                self.left(announced)
             raise
         return announced
 
@@ -136,11 +138,8 @@ class Intents:
             announced.places = places
             if marked and not new:
                 return
-            for place in new:
-                self._live[announced.bucket_id, place, announced.key] += 1
-            announced.written += tuple(new)
             announced.written_seconds = self._clock.monotonic_seconds()
-            await asyncio.gather(*(self._write(announced, place) for place in new))
+            await together(self._write_first(announced, place) for place in new)
             own, *children = await asyncio.gather(*(self._marks(announced, place) for place in places))
             if own.closed or any(child.closed for child in children):
                 self._map.forget(announced.bucket_id)  # a range that was split meanwhile may stay closed for ever
@@ -151,6 +150,18 @@ class Intents:
             shard = await self._map.reread(announced.bucket_id, announced.key)
             marked = True
         raise MetadataUnavailable("the key's range is being split again and again")
+
+    async def _write_first(self, announced: Announced, place: Place) -> None:
+        """While the cluster is away very many are refused: what was not sent is not to be taken away later."""
+        await self._register(announced.bucket_id, place)
+        self._live[announced.bucket_id, place, announced.key] += 1
+        announced.written += (place,)
+        try:
+            await self._write(announced, place)
+        except NotSent:
+            self._forget_row(announced, place)
+            announced.written = tuple(each for each in announced.written if each != place)
+            raise
 
     async def _write(self, announced: Announced, place: Place) -> None:
         await self._register(announced.bucket_id, place)
@@ -188,12 +199,15 @@ class Intents:
     def forget(self, announced: Announced) -> None:
         """Count the announcement away. Its rows stand until they expire, unless they are withdrawn."""
         for place in announced.written:
-            row = announced.bucket_id, place, announced.key
-            self._live[row] -= 1
-            if self._live[row] <= 0:
-                del self._live[row]
+            self._forget_row(announced, place)
         announced.leaving += announced.written
         announced.written = ()
+
+    def _forget_row(self, announced: Announced, place: Place) -> None:
+        row = announced.bucket_id, place, announced.key
+        self._live[row] -= 1
+        if self._live[row] <= 0:
+            del self._live[row]
 
     async def withdraw(self, announced: Announced) -> None:
         """The lists show the change, or there is none. Not while its outcome is unknown. When it fails: again.

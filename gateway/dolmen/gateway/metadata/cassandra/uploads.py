@@ -15,6 +15,7 @@ from dolmen.core.clock import Clock
 from dolmen.core.errors import DolmenError
 from dolmen.core.layout import ObjectLayout
 from dolmen.gateway.metadata.cassandra.commits import nothing_happened
+from dolmen.gateway.metadata.cassandra.cql import NotSent
 from dolmen.gateway.metadata.cassandra.follow import FollowUps
 from dolmen.gateway.metadata.cassandra.intents import BucketClosed, Intents
 from dolmen.gateway.metadata.cassandra.pauses import pauses
@@ -96,6 +97,12 @@ class Uploads:
         try:
             with nothing_happened():
                 await self._rows.show(upload)
+        except NotSent:
+            raise
+        except MetadataUnavailable:
+            self._follow.later(partial(self._never_was, upload))
+            raise
+        try:
             await self._create(upload)
             # Who deletes the bucket sees either the row in the list of uploads, or is seen here.
             with nothing_happened():
