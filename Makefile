@@ -15,7 +15,7 @@ RECORD := .cache/s3-results
 # What the campaign does more of than the test suite; the code is the same.
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
-.PHONY: help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign campaign-cassandra \
+.PHONY: kubernetes-tools kubernetes-nodes-tools test-kubernetes test-kubernetes-nodes help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign campaign-cassandra \
 	bench bench-cassandra bench-on-cassandra generate compatibility lock clean
 
 help:  ## what there is
@@ -54,6 +54,20 @@ test: $(DEVELOP) $(TOOLS) cassandra-tools clients  ## the whole test suite, one 
 
 test-cassandra-faults: $(DEVELOP) cassandra-tools  ## clusters of three Cassandra nodes that are killed, paused and started again
 	$(VENV_DIR)/bin/pytest -q -m cassandra_cluster $(ARGS)
+
+kubernetes-tools: $(RUNTIME)  ## Kubernetes' control plane and kwok, compiled once (25 min or more when nothing is cached)
+	@PYTHON=$(VENV_DIR)/bin/python scripts/install_kubernetes_tools.sh a
+	@$(VENV_DIR)/bin/python scripts/kubernetes build a fake
+
+kubernetes-nodes-tools: $(RUNTIME)  ## what real nodes need as well; root only
+	@PYTHON=$(VENV_DIR)/bin/python scripts/install_kubernetes_tools.sh c
+	@$(VENV_DIR)/bin/python scripts/kubernetes build c
+
+test-kubernetes: $(DEVELOP) kubernetes-tools  ## a real control plane, with nodes that pretend
+	$(VENV_DIR)/bin/pytest -q -m kubernetes $(ARGS)
+
+test-kubernetes-nodes: $(DEVELOP) kubernetes-nodes-tools  ## end to end on real nodes
+	$(VENV_DIR)/bin/pytest -q -m kubernetes_nodes $(ARGS)
 
 clients: $(DEVELOP)
 	@$(VENV_DIR)/bin/python scripts/install_clients.py

@@ -6,7 +6,7 @@ import os
 import pytest
 from dev_server import DOMAIN, DevServer
 
-pytest_plugins = ["cassandra_plugin"]
+pytest_plugins = ["cassandra_plugin", "kube_plugin"]
 _NUMBERS = itertools.count()
 
 

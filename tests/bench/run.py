@@ -30,6 +30,8 @@ from bench.server import Server, ServerFailed, dolmen_dev, keys_of_environment
 from bench.table import compare_table, floors_table, goals_table, number, process_table, rows_table
 from bench.warm import warm_up
 
+from dolmen.core.telemetry.log import configure
+
 EXPECTED = (NoCompiler, ControlFailed, GeneratorFailed, NotAResult, ServerFailed, OSError, *CLUSTER_ERRORS)
 
 
@@ -94,7 +96,7 @@ def run_pass(options: Options, workdir: Path, metadata: Metadata | None) -> list
         )
         server.endpoint.ensure_bucket(bench.bucket)
         if metadata is not None:
-            warm_up(bench)
+            warm_up(bench, len(metadata.node_pids))
         chosen = {name: make for name, make in (*object_rows(), *listing_rows()) if wanted(options, name)}
         for name, make in chosen.items():
             progress(name)
@@ -158,6 +160,7 @@ def show(options: Options, result: Result, earlier: Result | None) -> None:
 def main(argv: Sequence[str]) -> int:
     """0: all rows ran without errors; 1: some did not, or the bench could not run; 2: not understood."""
     options = parse(argv)
+    configure("error", "bench")  # to stderr; that a keyspace is not there before it is made is no news
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: the server is stopped, its directory removed
     begin = time.monotonic()
     try:

@@ -22,6 +22,7 @@ from bench.row import Row
 from bench.statements import IN_FLIGHT, Load
 from bench.table import grid, number
 
+from dolmen.core.telemetry.log import configure
 from dolmen.gateway.metadata.cassandra.address import parse_address
 from dolmen.gateway.metadata.cassandra.driver import CassandraSession
 
@@ -86,6 +87,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_SECONDS} s of each row")
     parser.add_argument("--output", choices=("table", "json"), default="table")
     options = parser.parse_args(argv)
+    configure("warning", "bench")  # to stderr: what a cluster should be otherwise explains its figures
     try:
         with cluster_of(options.cluster, options.nodes) as (url, node_pids):
             rows = uvloop.run(measure(url, node_pids, QUICK_SECONDS if options.quick else options.seconds))

@@ -4,6 +4,9 @@ import contextlib
 import http.server
 import json
 import os
+import subprocess
+import sys
+import textwrap
 import threading
 
 import prometheus_client
@@ -275,6 +278,26 @@ def test_a_size_that_nobody_can_fill_is_skipped_with_the_reason(tmp_path, monkey
     row = listing.list_row(bench, "LIST 10^4 page @1", 10**4, [{}], 1)
     assert "--metadata" in row.skipped
     assert row.errors == {}
+
+
+def test_what_the_driver_logs_is_not_in_the_result():
+    program = """
+        import run
+        from sample_results import FLOORS
+        from dolmen.core.telemetry.log import get_logger
+
+        def measure(options):
+            get_logger("x").error("the cluster is slow")
+            return run.Result(FLOORS, [], {}, {})
+
+        run.run = measure
+        raise SystemExit(run.main(["--output", "json", "--metadata", "cassandra://127.0.0.1/dolmen"]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], cwd=os.path.dirname(__file__), capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["goals"] == []
+    assert "the cluster is slow" in done.stderr
 
 
 def test_scrapes_end(monkeypatch):

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions, generated from the models: schemas, CEL rules, columns, their text and their page."""
