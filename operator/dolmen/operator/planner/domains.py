@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dolmen.operator.planner.world import DATANODES_MAX, DOMAINS_MAX, NodeSeen, PoolWanted, Unsatisfiable, Wanted, World
+from dolmen.operator.model.cluster import NODES_MAX
+from dolmen.operator.model.redundancy import DOMAINS_MAX
+from dolmen.operator.planner.world import NodeSeen, PoolWanted, Unsatisfiable, Wanted, World
 
 
 class Share(NamedTuple):
@@ -36,7 +38,7 @@ def even_shares(total: int, domains: Sequence[str], held: Mapping[str, int]) -> 
 
 
 def share_of(pool: PoolWanted, wanted: Wanted, world: World) -> Share:
-    """What every domain should have of the pool. Never less than 0, never more than ``DATANODES_MAX`` in one domain."""
+    """What every domain should have of the pool. Never less than 0, never more than ``NODES_MAX`` in one domain."""
     domains = domains_of(wanted, world)
     held = {domain: world.held(pool.name, domain) for domain in {*domains, *world.domains_used()}}
     problems = []
@@ -62,7 +64,7 @@ def _as_room_is(
     share: int, held: int, domain: str, pool: PoolWanted, wanted: Wanted, nodes: Sequence[NodeSeen]
 ) -> tuple[int, list[str]]:
     """One datanode for each Node, unless more are allowed. What is there stays, whatever became of the Nodes."""
-    share = min(share, DATANODES_MAX)
+    share = min(share, NODES_MAX)
     if pool.allow_multiple_per_node or share <= held:
         return share, []
     room = sum(node.domain == domain and node.eligible for node in nodes)

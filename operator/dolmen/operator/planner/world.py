@@ -11,9 +11,6 @@ from typing import NamedTuple
 
 import msgspec
 
-DOMAINS_MAX = 64  # of one cluster: more would be hosts, which are spread inside of domains
-DATANODES_MAX = 1024  # of one set: an ordinal of a StatefulSet, and far more than its disks can use
-
 
 class Datanode(NamedTuple):
     """Names one pod for good: a pod that is made anew on another node is the same datanode."""
