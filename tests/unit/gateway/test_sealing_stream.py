@@ -155,7 +155,8 @@ async def test_every_flipped_byte_of_two_small_chunks_is_seen(monkeypatch):
         stored[at] ^= 0x40
     for length in range(len(stored)):  # cut off anywhere, with a size in the row that follows the cut or not
         for size in {len(data), max(1, length - HEADER - TAG)}:
-            cut = bytes(stored[:length]) + bytes(sealing.sealed_length(size))
+            other = bytes([stored[length] ^ 0xFF])  # zeros might be what was there
+            cut = bytes(stored[:length]) + other + bytes(sealing.sealed_length(size))
             await spoiled(cut, size, ONE)
     for count in (1, 2, 3):  # whole chunks cut off, and the size with them
         await spoiled(stored[: HEADER + count * (small + TAG)], count * small, ONE)

@@ -40,7 +40,7 @@ class MapTable:
 
 
 def row(shard_id, fanout=1, state=0, split_key=None, child_a=None, child_b=None, child_fanout=1):
-    return shard_id, fanout, state, split_key, child_a, child_b, child_fanout, 1
+    return shard_id, fanout, state, split_key, child_a, child_b, child_fanout, 1, 0
 
 
 def many(count):
