@@ -15,7 +15,8 @@ RECORD := .cache/s3-results
 # What the campaign does more of than the test suite; the code is the same.
 CAMPAIGN := DOLMEN_KILL_ROUNDS=20 DOLMEN_ALL_LOSSES=1 DOLMEN_RACE_ROUNDS=200
 
-.PHONY: kubernetes-tools kubernetes-nodes-tools test-kubernetes test-kubernetes-nodes help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign campaign-cassandra \
+.PHONY: kubernetes-tools kubernetes-nodes-tools test-kubernetes test-kubernetes-nodes
+.PHONY: help install run test test-cassandra cassandra cassandra-tools test-cassandra-faults clients clients-all test-clients check campaign campaign-cassandra \
 	bench bench-cassandra bench-on-cassandra generate compatibility lock clean
 
 help:  ## what there is

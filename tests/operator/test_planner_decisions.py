@@ -83,6 +83,25 @@ def test_a_cluster_that_bears_no_loss_gives_no_token():
     assert made.waits == ("domain b waits (a Node is cordoned): the redundancy of the cluster bears the loss of no domain",)
 
 
+def test_a_node_that_stays_cordoned_holds_no_other_domain_up_for_good():
+    """Each of the three has its turn, again and again."""
+    world, holders = cordoned(HEALTHY, *DOMAINS), []
+    budgets = {domain: BudgetSeen(domain=domain, is_open=False) for domain in DOMAINS}
+    for _ in range(6):
+        opened = plan(WANTED, replace(world, budgets=tuple(budgets.values()))).holder
+        holders.append(opened)
+        aged = {
+            domain: replace(budget, timed_out_seconds_ago=(budget.timed_out_seconds_ago or 0.0) + 4000.0)
+            for domain, budget in budgets.items()
+            if budget.timed_out_seconds_ago is not None
+        }
+        budgets = {**budgets, **aged, opened: BudgetSeen(domain=opened, is_open=True, open_seconds=4000.0)}
+        (closed,) = plan(WANTED, replace(world, budgets=tuple(budgets.values()))).actions
+        assert (closed.domain, closed.timed_out) == (opened, True)
+        budgets[opened] = BudgetSeen(domain=opened, is_open=False, timed_out_seconds_ago=0.0)
+    assert holders == [*DOMAINS, *DOMAINS]
+
+
 def test_a_second_open_budget_is_closed():
     both = replace(HEALTHY, budgets=tuple(BudgetSeen(domain=domain, is_open=domain != "c") for domain in DOMAINS))
     assert [action for action in plan(WANTED, both).actions if isinstance(action, CloseBudget)]

@@ -61,6 +61,7 @@ class Cluster:
     registered: set[Datanode] = field(default_factory=set)
     draining: set[Datanode] = field(default_factory=set)
     emptied: set[Datanode] = field(default_factory=set)
+    timed_out_at: dict[str, float] = field(default_factory=dict)
     now: float = 0.0
     answers: bool = True  # the data plane
     noticed_redundant: bool = True  # by the data plane, which looks now and then
@@ -91,7 +92,12 @@ class Cluster:
                 for datanode, pod in self.pods.items()
             ),
             budgets=tuple(
-                BudgetSeen(domain=domain, is_open=since is not None, open_seconds=0.0 if since is None else self.now - since)
+                BudgetSeen(
+                    domain=domain,
+                    is_open=since is not None,
+                    open_seconds=0.0 if since is None else self.now - since,
+                    timed_out_seconds_ago=self.now - self.timed_out_at[domain] if domain in self.timed_out_at else None,
+                )
                 for domain, since in self.open_since.items()
             ),
             data=data,
@@ -199,8 +205,11 @@ class Cluster:
             if any(since is not None for since in self.open_since.values()):
                 raise Unsafe("two budgets are open")
             self.open_since[action.domain] = self.now
+            self.timed_out_at.pop(action.domain, None)
         elif isinstance(action, act.CloseBudget):
             self.open_since[action.domain] = None
+            if action.timed_out:
+                self.timed_out_at[action.domain] = self.now
         elif isinstance(action, act.DropBudget):
             del self.open_since[action.domain]
         elif isinstance(action, act.ReplacePod):

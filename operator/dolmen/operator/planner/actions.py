@@ -40,9 +40,10 @@ class OpenBudget(Action, frozen=True, kw_only=True, tag=True):
 
 
 class CloseBudget(Action, frozen=True, kw_only=True, tag=True):
-    """The pods of the domain may not be evicted (any more)."""
+    """The pods of the domain may not be evicted (any more). ``timed_out``: its time was over, to be noted beside the budget."""
 
     domain: str
+    timed_out: bool = False
 
 
 class DropBudget(Action, frozen=True, kw_only=True, tag=True):

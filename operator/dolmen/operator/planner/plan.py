@@ -23,7 +23,7 @@ from dolmen.operator.planner.actions import (
     Undrain,
 )
 from dolmen.operator.planner.domains import share_of
-from dolmen.operator.planner.token import Need, Verdict, decide, outdated, removable, resizable
+from dolmen.operator.planner.token import Need, Verdict, decide, is_over, outdated, removable, resizable
 from dolmen.operator.planner.world import Datanode, PoolWanted, Strategy, Wanted, World
 
 DRAINS_AT_ONCE = 1  # of a cluster: each reads and writes all that a datanode holds
@@ -52,7 +52,7 @@ def plan(wanted: Wanted, world: World) -> Plan:
         problems += share.problems
     problems += _forgotten(wanted, world)
     verdict = decide(wanted, world, shares)
-    actions: list[Action] = [*_budgets_closed(verdict, world)]
+    actions: list[Action] = [*_budgets_closed(verdict, wanted, world)]
     for pool in wanted.pools:
         actions += _sets(pool, wanted, world, shares[pool.name])
     actions += _drains(wanted, world, shares)
@@ -78,11 +78,14 @@ def _forgotten(wanted: Wanted, world: World) -> list[str]:
     return [f"pool {name} has datanodes and is not in the specification: {advice}" for name in left]
 
 
-def _budgets_closed(verdict: Verdict, world: World) -> list[Action]:
+def _budgets_closed(verdict: Verdict, wanted: Wanted, world: World) -> list[Action]:
     """Every domain has a budget. Closing comes first: nothing that follows may rely on an open one."""
     known = {budget.domain for budget in world.budgets}
     used = world.domains_used()
-    actions: list[Action] = [CloseBudget(domain=domain, why="the disruption is over") for domain in verdict.returns]
+    why = "the disruption is over"
+    actions: list[Action] = [
+        CloseBudget(domain=domain, timed_out=is_over(domain, wanted, world), why=why) for domain in verdict.returns
+    ]
     actions += [CloseBudget(domain=domain, why="a domain has datanodes") for domain in used if domain not in known]
     gone = sorted(known - set(used) - set(verdict.returns))
     return actions + [DropBudget(domain=domain, why="the domain has no datanodes") for domain in gone]

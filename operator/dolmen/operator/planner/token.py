@@ -112,7 +112,11 @@ def decide(wanted: Wanted, world: World, shares: Mapping[str, Mapping[str, int]]
     if not needs:
         return Verdict()
     waits = []
-    for domain in sorted(needs, key=lambda domain: (URGENCY.index(needs[domain]), not _is_begun(domain, wanted, world), domain)):
+
+    def order(domain: str) -> tuple[object, ...]:
+        return *_turn(domain, world), URGENCY.index(needs[domain]), *_begun(domain, wanted, world)
+
+    for domain in sorted(needs, key=order):
         why = _why_not(domain, still, wanted, world)
         if not why:
             return Verdict(domain, needs[domain], True, (), tuple(waits))
@@ -132,8 +136,7 @@ def _keeps(
         return False  # what else is away cannot be seen: nothing more may go
     if any(domain != holder for domain in still):
         return False
-    budget = next(budget for budget in world.budgets if budget.domain == holder)
-    if budget.open_seconds > wanted.maintenance_timeout_seconds and data.is_redundant and holder not in still:
+    if is_over(holder, wanted, world) and data.is_redundant and holder not in still:
         return False
     return holder in needs or holder in still or not data.is_redundant
 
@@ -152,7 +155,22 @@ def _why_not(domain: str, still: Mapping[str, Datanode], wanted: Wanted, world: 
     return ""
 
 
-def _is_begun(domain: str, wanted: Wanted, world: World) -> bool:
-    """Whether some of its pods have the new template: a domain that was begun is ended first."""
+def _turn(domain: str, world: World) -> tuple[bool, float]:
+    """Whose time was over comes after all others: a Node that somebody left cordoned holds nobody up for good."""
+    budget = next((budget for budget in world.budgets if budget.domain == domain), None)
+    ago = None if budget is None else budget.timed_out_seconds_ago
+    return (False, 0.0) if ago is None else (True, -ago)
+
+
+def _begun(domain: str, wanted: Wanted, world: World) -> tuple[bool, str]:
+    """A domain of which some pods have the new template is ended first; then by name."""
     pods = world.pods_of(domain)
-    return 0 < len(outdated(domain, wanted, world)) < len(pods)
+    return not 0 < len(outdated(domain, wanted, world)) < len(pods), domain
+
+
+def is_over(domain: str, wanted: Wanted, world: World) -> bool:
+    """Whether the domain has had the token for longer than maintenance may take."""
+    return any(
+        budget.domain == domain and budget.is_open and budget.open_seconds > wanted.maintenance_timeout_seconds
+        for budget in world.budgets
+    )

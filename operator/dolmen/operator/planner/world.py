@@ -94,8 +94,8 @@ class BudgetSeen(msgspec.Struct, frozen=True, kw_only=True):
 
     domain: str
     is_open: bool
-    reason: str = ""  # why it was opened, as written beside it
     open_seconds: float = 0.0
+    timed_out_seconds_ago: float | None = None  # when it was taken back because its time was over
 
 
 class DataSeen(msgspec.Struct, frozen=True, kw_only=True):
