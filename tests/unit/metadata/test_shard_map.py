@@ -137,6 +137,37 @@ async def test_a_failed_read_is_told_to_all_who_wait_and_not_remembered():
     assert (await shard_map.shard_at(BUCKET, b"x")).shard_id == b"S000002"
 
 
+async def test_one_range_is_read_again_by_one_statement_and_the_others_stay_cached():
+    table = MapTable(many(10))
+    shard_map = ShardMap(table)
+    await shard_map.shard_at(BUCKET, b"000003x")
+    table.rows[BUCKET][b"000003"] = row(b"S000003", state=SPLITTING, split_key=b"000003m", child_a=b"A", child_b=b"Z")
+    reads = table.reads
+    assert (await shard_map.reread(BUCKET, b"000003x")).state == SPLITTING
+    assert table.reads == reads + 1
+    assert (await shard_map.shard_at(BUCKET, b"000003x")).child_b == b"Z"
+    assert (await shard_map.shard_at(BUCKET, b"000004x")).shard_id == b"S000004"
+    assert table.reads == reads + 1
+    # Split at last: the cached range begins where it did, and does not reach as far any more.
+    table.rows[BUCKET] |= {b"000003": row(b"A"), b"000003m": row(b"Z")}
+    assert (await shard_map.reread(BUCKET, b"000003x")).shard_id == b"Z"
+
+
+async def test_what_is_read_again_is_not_cached_when_the_map_is_forgotten_meanwhile():
+    table = MapTable({b"": row(b"old")})
+    shard_map = ShardMap(table)
+    await shard_map.shard_at(BUCKET, b"z")
+
+    async def newer():
+        table.after_read = None
+        table.rows[BUCKET] = {b"": row(b"new")}
+        shard_map.forget(BUCKET)
+
+    table.after_read = newer
+    await shard_map.reread(BUCKET, b"z")
+    assert (await shard_map.shard_at(BUCKET, b"z")).shard_id == b"new"
+
+
 async def test_after_forget_nobody_gets_what_was_read_before():
     table = MapTable({b"": row(b"old")})
     shard_map = ShardMap(table)
